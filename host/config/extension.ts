@@ -1,0 +1,99 @@
+// The contract between the configuration reader and an extension: a type URL, and how its message becomes plain data.
+// The reader knows no extension by name; the composition root hands it tables of these.
+import type { HttpFilterConfig } from "./listener.ts";
+
+/**
+ * A view of one decoded message that keeps account of what was read: a field that is set and that nobody read is refused
+ * as not implemented. Names are the proto field names; each getter says what an unset field gives.
+ */
+export interface ConfigReader {
+  /** For example static_resources.listeners[0].name. */
+  readonly path: string;
+  readonly typeName: string;
+  has(field: string): boolean;
+  /** "" or `unset`. */
+  text(field: string, unset?: string): string;
+  optionalText(field: string): string | undefined;
+  /** Integers, doubles and their wrappers: 0 or `unset`. */
+  number(field: string, unset?: number): number;
+  optionalNumber(field: string): number | undefined;
+  /** false or `unset`. */
+  flag(field: string, unset?: boolean): boolean;
+  optionalFlag(field: string): boolean | undefined;
+  /** Milliseconds, fractions included: 0 or `unset`. */
+  durationMs(field: string, unset?: number): number;
+  optionalDurationMs(field: string): number | undefined;
+  /** The value's name; `unset` for an unset field. */
+  choice<T extends string>(field: string, unset: T): T;
+  bytes(field: string): Uint8Array | undefined;
+  texts(field: string): readonly string[];
+  numbers(field: string): readonly number[];
+  /** google.protobuf.Struct or Value as plain JSON. */
+  json(field: string): unknown;
+  jsonMap(field: string): readonly (readonly [key: string, value: unknown])[];
+  message(field: string): ConfigReader | undefined;
+  messages(field: string): readonly ConfigReader[];
+  messageMap(field: string): readonly (readonly [key: string, value: ConfigReader])[];
+  textMap(field: string): readonly (readonly [key: string, value: string])[];
+  any(field: string): AnyReader | undefined;
+  anyMap(field: string): readonly (readonly [key: string, value: AnyReader])[];
+  /** Which field of a oneof is set; undefined: none. */
+  which(oneof: string): string | undefined;
+  /** A problem with a field; "" is the message itself. The field counts as read. */
+  refuse(field: string, reason: string): void;
+  /** The field has no meaning for the reader's result. */
+  ignore(...fields: readonly string[]): void;
+}
+
+/** google.protobuf.Any. */
+export interface AnyReader {
+  readonly path: string;
+  readonly typeUrl: string;
+  readonly typeName: string;
+  /** undefined: its type is not one that this host knows. */
+  readonly message: ConfigReader | undefined;
+  /** Serialized message, as a module gets it; undefined for an unknown type. */
+  serialize(): Uint8Array | undefined;
+  refuse(reason: string): void;
+}
+
+/** Where a module's code comes from. */
+export type ModuleCode =
+  | { readonly kind: "file"; readonly path: string; readonly sha256: string | undefined }
+  | { readonly kind: "inline"; readonly bytes: Uint8Array };
+
+/** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
+export interface ModuleSource {
+  resolve(code: ModuleCode): { readonly sha256: string; readonly source: string } | { readonly problem: string };
+}
+
+export interface ParseContext {
+  /** undefined: an acceptable RE2 expression; else why not. */
+  checkRegex(regex: string): string | undefined;
+  /** undefined: a format string whose command operators are all known; else why not. */
+  checkFormat(format: string): string | undefined;
+  readonly modules: ModuleSource;
+  /** For VmConfig.environment_variables.host_env_keys. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly extensions: ExtensionTable;
+}
+
+export interface HttpFilterExtension {
+  /** "envoy.filters.http.router" */
+  readonly name: string;
+  /** Full message names, without the type.googleapis.com/ prefix. */
+  readonly typeNames: readonly string[];
+  /** Must be the last filter of its chain, and the only one of its kind in it. */
+  readonly isTerminal: boolean;
+  /** Problems go to the reader; the result of a refused message is not used. */
+  parse(reader: ConfigReader, filter: { readonly name: string; readonly disabled: boolean }, ctx: ParseContext): HttpFilterConfig | undefined;
+  /** typed_per_filter_config: message names and parser; undefined: none for this filter. */
+  readonly perRoute?: {
+    readonly typeNames: readonly string[];
+    parse(reader: ConfigReader, ctx: ParseContext): unknown;
+  };
+}
+
+export interface ExtensionTable {
+  readonly httpFilters: readonly HttpFilterExtension[];
+}

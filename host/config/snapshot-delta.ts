@@ -1,0 +1,84 @@
+// Structured clone makes new objects of everything it copies. So the main thread posts what changed, and the worker puts it into
+// what it has: a resource that did not change stays the same object there, which is how the data plane knows.
+import type { Snapshot } from "./snapshot.ts";
+
+type Named = { readonly name: string };
+
+export interface SnapshotDelta {
+  readonly version: number;
+  readonly listeners: ListDelta;
+  readonly clusters: ListDelta;
+  readonly routeConfigurations: RecordDelta;
+  readonly endpoints: RecordDelta;
+  readonly extensionConfigs: RecordDelta;
+  readonly runtime: Snapshot["runtime"];
+}
+
+interface ListDelta {
+  readonly changed: readonly Named[];
+  /** All names, in order. */
+  readonly order: readonly string[];
+}
+
+interface RecordDelta {
+  readonly changed: Readonly<Record<string, unknown>>;
+  readonly removed: readonly string[];
+}
+
+export const EMPTY_SNAPSHOT: Snapshot = {
+  version: 0,
+  listeners: [],
+  clusters: [],
+  routeConfigurations: {},
+  endpoints: {},
+  extensionConfigs: {},
+  runtime: {},
+};
+
+function listDelta(before: readonly Named[], after: readonly Named[]): ListDelta {
+  const old = new Map(before.map((item) => [item.name, item]));
+  return { changed: after.filter((item) => old.get(item.name) !== item), order: after.map((item) => item.name) };
+}
+
+function recordDelta(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): RecordDelta {
+  const changed: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(after)) if (before[name] !== value) changed[name] = value;
+  return { changed, removed: Object.keys(before).filter((name) => !Object.hasOwn(after, name)) };
+}
+
+export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDelta {
+  return {
+    version: after.version,
+    listeners: listDelta(before.listeners, after.listeners),
+    clusters: listDelta(before.clusters, after.clusters),
+    routeConfigurations: recordDelta(before.routeConfigurations, after.routeConfigurations),
+    endpoints: recordDelta(before.endpoints, after.endpoints),
+    extensionConfigs: recordDelta(before.extensionConfigs, after.extensionConfigs),
+    runtime: after.runtime,
+  };
+}
+
+function applyList<Item extends Named>(before: readonly Item[], delta: ListDelta): Item[] {
+  const items = new Map<string, Named>(before.map((item) => [item.name, item]));
+  for (const item of delta.changed) items.set(item.name, item);
+  // The delta was made from items of this very type.
+  return delta.order.map((name) => items.get(name) as Item);
+}
+
+function applyRecord<Value>(before: Readonly<Record<string, Value>>, delta: RecordDelta): Record<string, Value> {
+  const out: Record<string, Value> = { ...before, ...(delta.changed as Record<string, Value>) };
+  for (const name of delta.removed) delete out[name];
+  return out;
+}
+
+export function applyDelta(before: Snapshot, delta: SnapshotDelta): Snapshot {
+  return {
+    version: delta.version,
+    listeners: applyList(before.listeners, delta.listeners),
+    clusters: applyList(before.clusters, delta.clusters),
+    routeConfigurations: applyRecord(before.routeConfigurations, delta.routeConfigurations),
+    endpoints: applyRecord(before.endpoints, delta.endpoints),
+    extensionConfigs: applyRecord(before.extensionConfigs, delta.extensionConfigs),
+    runtime: delta.runtime,
+  };
+}

@@ -1,0 +1,248 @@
+// The HTTP connection manager: one downstream connection, its codec, its streams one after the other, idle and header timeouts,
+// draining and closing (Envoy's ConnectionManagerImpl). Streams do the work; see active-stream.ts.
+import { Timer, type TimerOwner } from "../base/clock.ts";
+import type { Connection, ConnectionCallbacks } from "../net/connection.ts";
+import { ActiveStream } from "./active-stream.ts";
+import type { RequestDecoder, ResponseEncoder, ServerConnection, ServerConnectionCallbacks } from "./codec.ts";
+import type { ConnManagerConfig } from "./conn-manager-config.ts";
+import type { HeaderMap } from "./header-map.ts";
+import type { RequestHeaderContext } from "./request-headers.ts";
+import { type ConnectionInfo, ResponseFlag } from "./stream-info.ts";
+
+const TIMER_IDLE = 0;
+const TIMER_HEADERS = 1;
+const TIMER_MAX_DURATION = 2;
+const TIMER_DELAYED_CLOSE = 3;
+
+/** Makes the codec for a connection: the only thing that the manager does not know. */
+export type CodecFactory = (connection: Connection, callbacks: ServerConnectionCallbacks, config: ConnManagerConfig) => ServerConnection;
+
+let nextStreamId = 1;
+
+export class ConnectionManager implements ConnectionCallbacks, ServerConnectionCallbacks, TimerOwner {
+  readonly config: ConnManagerConfig;
+  readonly connectionInfo: ConnectionInfo;
+  readonly requestHeaderContext: RequestHeaderContext;
+  private readonly connection: Connection;
+  private readonly codec: ServerConnection;
+  private readonly onGone: (manager: ConnectionManager) => void;
+  private stream: ActiveStream | undefined = undefined;
+  private readonly idleTimer = new Timer(this, TIMER_IDLE);
+  private readonly headersTimer = new Timer(this, TIMER_HEADERS);
+  private readonly durationTimer = new Timer(this, TIMER_MAX_DURATION);
+  private readonly delayedCloseTimer = new Timer(this, TIMER_DELAYED_CLOSE);
+  private requests = 0;
+  private closeSoon = false;
+  private closedLocally = false;
+  private readonly openedAt: number;
+
+  constructor(
+    connection: Connection,
+    info: ConnectionInfo,
+    config: ConnManagerConfig,
+    codec: CodecFactory,
+    onGone: (manager: ConnectionManager) => void,
+  ) {
+    this.connection = connection;
+    this.connectionInfo = info;
+    this.config = config;
+    this.onGone = onGone;
+    this.openedAt = config.clock.now;
+    this.codec = codec(connection, this, config);
+    this.requestHeaderContext = {
+      config: config.config,
+      internal: config.internal,
+      random: config.random,
+      internalOnlyHeaders: config.routes?.internalOnlyHeaders ?? [],
+      localIp: config.localIp,
+    };
+    const stats = config.stats;
+    stats.downstreamCxTotal.inc();
+    stats.downstreamCxActive.inc();
+    stats.downstreamCxHttp1Total.inc();
+    stats.downstreamCxHttp1Active.inc();
+    connection.setCallbacks(this);
+    config.clock.start(this.idleTimer, config.config.idleTimeoutMs);
+    config.clock.start(this.durationTimer, config.config.maxConnectionDurationMs);
+  }
+
+  get protocol(): string {
+    return this.codec.protocol;
+  }
+
+  get bufferLimit(): number {
+    return this.connection.highWatermark;
+  }
+
+  /** No request in progress: closing now loses nothing that was begun. */
+  get idle(): boolean {
+    return this.stream === undefined && this.codec.idle;
+  }
+
+  // ---- ConnectionCallbacks ----
+
+  onData(data: Buffer): void {
+    this.config.stats.downstreamCxRxBytesTotal.add(data.length);
+    this.codec.onData(data);
+    if (this.stream === undefined && this.codec.headStarted && !this.headersTimer.armed) {
+      this.idleTimer.clear();
+      this.config.clock.start(this.headersTimer, this.config.config.requestHeadersTimeoutMs);
+    }
+  }
+
+  onEnd(): void {
+    if (this.codec.onEnd()) return;
+    this.connection.destroy();
+  }
+
+  onClose(error: string): void {
+    const stats = this.config.stats;
+    for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer]) timer.clear();
+    stats.downstreamCxActive.dec();
+    stats.downstreamCxHttp1Active.dec();
+    stats.downstreamCxDestroy.inc();
+    const active = this.stream !== undefined;
+    if (active) stats.downstreamCxDestroyActiveRq.inc();
+    if (this.closedLocally) {
+      stats.downstreamCxDestroyLocal.inc();
+      if (active) stats.downstreamCxDestroyLocalActiveRq.inc();
+    } else {
+      stats.downstreamCxDestroyRemote.inc();
+      if (active) stats.downstreamCxDestroyRemoteActiveRq.inc();
+    }
+    stats.downstreamCxLengthMs.record(this.config.clock.now - this.openedAt);
+    stats.downstreamCxTxBytesTotal.add(this.connection.socket.bytesWritten);
+    this.codec.onClose(error);
+    this.onGone(this);
+  }
+
+  onAboveWriteBufferHighWatermark(): void {
+    this.codec.onAboveWriteBufferHighWatermark();
+  }
+
+  onBelowWriteBufferLowWatermark(): void {
+    this.codec.onBelowWriteBufferLowWatermark();
+  }
+
+  // ---- ServerConnectionCallbacks ----
+
+  newStream(encoder: ResponseEncoder): RequestDecoder {
+    this.idleTimer.clear();
+    this.headersTimer.clear();
+    this.requests++;
+    this.stream = new ActiveStream(this, encoder, nextStreamId++);
+    return this.stream;
+  }
+
+  /** The peer does not speak HTTP: answer if there is still something to answer, then close. */
+  onProtocolError(status: number, details: string, encoder: ResponseEncoder | undefined): void {
+    const stats = this.config.stats;
+    stats.downstreamCxProtocolError.inc();
+    this.headersTimer.clear();
+    if (encoder === undefined) {
+      // Part of an answer has been sent: only the end of the connection can tell that it is not whole.
+      this.closedLocally = true;
+      this.connection.reset();
+      return;
+    }
+    this.refuse(status, details, encoder, ResponseFlag.DownstreamProtocolError);
+  }
+
+  /** A request that never became a stream still gets its log line, as Envoy gives it one. */
+  private refuse(status: number, details: string, encoder: ResponseEncoder, flag: number): void {
+    this.codec.markClose();
+    const stream = this.stream ?? new ActiveStream(this, encoder, nextStreamId++);
+    this.stream = stream;
+    stream.info.protocol = this.codec.protocol;
+    stream.sendLocalReply({ status, body: REFUSAL_BODY[status] ?? "Bad Request", details, flags: flag });
+  }
+
+  upgradeOf(headers: HeaderMap): string {
+    if (headers.get(":method") === "CONNECT") return "connect";
+    const upgrade = headers.get("upgrade");
+    if (upgrade === undefined) return "";
+    const connection = headers.getJoined("connection")?.toLowerCase() ?? "";
+    return /(^|,)\s*upgrade\s*(,|$)/.test(connection) && !/\bh2c\b/i.test(upgrade) ? upgrade.toLowerCase() : "";
+  }
+
+  /** Before response headers leave: does the connection end with this answer? */
+  decideClose(requestEnded: boolean, localReply: boolean): void {
+    const config = this.config.config;
+    if (this.config.draining || this.closeSoon) {
+      this.config.stats.downstreamCxDrainClose.inc();
+      this.codec.markClose();
+    }
+    if (config.maxRequestsPerConnection > 0 && this.requests >= config.maxRequestsPerConnection) {
+      this.config.stats.downstreamCxMaxRequestsReached.inc();
+      this.codec.markClose();
+    }
+    // Answered before the request was read: what still comes would be taken for the next request.
+    if (localReply && !requestEnded) this.codec.markClose();
+  }
+
+  onStreamFinished(stream: ActiveStream): void {
+    if (this.stream !== stream) return;
+    this.stream = undefined;
+    if (this.codec.closeAfterAnswer) {
+      this.close();
+      return;
+    }
+    this.config.clock.start(this.idleTimer, this.config.config.idleTimeoutMs);
+  }
+
+  /** FIN after what is pending; the client has delayed_close_timeout to close its side, so that it can read the answer first. */
+  private close(): void {
+    if (!this.connection.isOpen) return;
+    this.closedLocally = true;
+    this.idleTimer.clear();
+    this.connection.closeAfterFlush();
+    this.config.clock.start(this.delayedCloseTimer, Math.max(1, this.config.config.delayedCloseTimeoutMs));
+  }
+
+  /** The listener drains: an idle connection closes with its next answer, or here when `now` says so. */
+  drain(now: boolean): void {
+    this.closeSoon = true;
+    if (now && this.idle) this.close();
+  }
+
+  destroy(): void {
+    this.closedLocally = true;
+    this.connection.destroy();
+  }
+
+  onTimer(kind: number): void {
+    const stats = this.config.stats;
+    switch (kind) {
+      case TIMER_IDLE:
+        stats.downstreamCxIdleTimeout.inc();
+        this.close();
+        break;
+      case TIMER_HEADERS:
+        stats.downstreamRqHeaderTimeout.inc();
+        this.onHeadersTimeout();
+        break;
+      case TIMER_MAX_DURATION:
+        stats.downstreamCxMaxDurationReached.inc();
+        this.drain(true);
+        break;
+      case TIMER_DELAYED_CLOSE:
+        stats.downstreamCxDelayedCloseTimeout.inc();
+        this.connection.destroy();
+        break;
+    }
+  }
+
+  private onHeadersTimeout(): void {
+    this.codec.abandonHead(408, "request_header_timeout");
+  }
+}
+
+const REFUSAL_BODY: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  405: "Method Not Allowed",
+  408: "request header timeout",
+  414: "URI Too Long",
+  426: "Upgrade Required",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+};

@@ -1,0 +1,76 @@
+// Which requests the connection manager refuses before any filter sees them, and how it rewrites path and authority first.
+import type { HttpConnectionManager } from "../config/listener.ts";
+import type { LocalReply } from "./filter.ts";
+import type { HeaderMap } from "./header-map.ts";
+import { hasEscapedSlash, mergeSlashes, normalizePath, unescapeSlashes } from "./path.ts";
+
+export interface Refusal {
+  readonly reply: LocalReply;
+  readonly statistic?: "downstreamRqFailedPathNormalization" | "downstreamRqNonRelativePath";
+}
+
+const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore" } };
+const EXPECTATION: Refusal = { reply: { status: 417, body: "Expectation Failed", details: "expectation_failed" } };
+const NORMALIZATION: Refusal = {
+  reply: { status: 400, body: "", details: "path_normalization_failed" },
+  statistic: "downstreamRqFailedPathNormalization",
+};
+
+/** Checks and rewrites in place; undefined when the request goes on. */
+export function checkRequest(headers: HeaderMap, upgrade: string, config: HttpConnectionManager): Refusal | undefined {
+  if (config.headersWithUnderscoresAction !== "ALLOW" && hasUnderscore(headers)) {
+    if (config.headersWithUnderscoresAction === "REJECT_REQUEST") return UNDERSCORE;
+    headers.removeIf((name) => name.includes("_"));
+  }
+  const expect = headers.getJoined("expect");
+  if (expect !== undefined && expect.toLowerCase() !== "100-continue") return EXPECTATION;
+  if (upgrade !== "connect") {
+    const refusal = rewritePath(headers, config);
+    if (refusal !== undefined) return refusal;
+  }
+  rewriteAuthority(headers, config);
+  return undefined;
+}
+
+function hasUnderscore(headers: HeaderMap): boolean {
+  const names = headers.names;
+  for (let i = 0; i < names.length; i++) if (names[i].includes("_")) return true;
+  return false;
+}
+
+function rewritePath(headers: HeaderMap, config: HttpConnectionManager): Refusal | undefined {
+  const at = headers.names.indexOf(":path");
+  let path = headers.values[at];
+  if (path === "*") return undefined;
+  if (config.normalizePath) {
+    const normal = normalizePath(path);
+    if (normal === undefined) return NORMALIZATION;
+    path = normal;
+  }
+  if (config.pathWithEscapedSlashesAction !== "KEEP_UNCHANGED" && hasEscapedSlash(path)) {
+    if (config.pathWithEscapedSlashesAction === "REJECT_REQUEST") return NORMALIZATION;
+    path = unescapeSlashes(path);
+    if (config.normalizePath) path = normalizePath(path) ?? path;
+    if (config.pathWithEscapedSlashesAction === "UNESCAPE_AND_REDIRECT") {
+      return {
+        reply: { status: 307, body: "", details: "path_normalization_redirect", headers: [["location", path]] },
+        statistic: "downstreamRqFailedPathNormalization",
+      };
+    }
+  }
+  if (config.mergeSlashes) path = mergeSlashes(path);
+  headers.values[at] = path;
+  return undefined;
+}
+
+function rewriteAuthority(headers: HeaderMap, config: HttpConnectionManager): void {
+  if (!config.stripAnyHostPort && !config.stripMatchingHostPort && !config.stripTrailingHostDot) return;
+  let authority = headers.get(":authority") ?? "";
+  const port = /:\d+$/.exec(authority);
+  const hasPort = port !== null && !authority.endsWith("]");
+  let suffix = hasPort ? port[0] : "";
+  if (hasPort) authority = authority.slice(0, -suffix.length);
+  if (config.stripTrailingHostDot && authority.endsWith(".")) authority = authority.slice(0, -1);
+  if (config.stripAnyHostPort) suffix = "";
+  headers.set(":authority", authority + suffix);
+}

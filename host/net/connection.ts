@@ -1,0 +1,290 @@
+// One TCP (later TLS) connection: bytes in by callback, bytes out collected per event-loop turn, watermarks on what waits to be
+// written. Knows nothing of HTTP. Writes of one turn leave in one system call: codecs write heads as latin1 strings and bodies as
+// slices, and the flush copies small ones into one scratch buffer instead of paying for a vectored write.
+import type { Socket } from "node:net";
+import type { Clock } from "../base/clock.ts";
+
+export interface ConnectionCallbacks {
+  /** Bytes from the peer; the slice may be kept. */
+  onData(data: Buffer): void;
+  /** The peer will send no more (FIN). */
+  onEnd(): void;
+  /** The connection is gone; called exactly once. `error` is the socket's error code ("ECONNRESET") or "". */
+  onClose(error: string): void;
+  onAboveWriteBufferHighWatermark(): void;
+  onBelowWriteBufferLowWatermark(): void;
+}
+
+export interface ConnectionStats {
+  received(bytes: number): void;
+  sent(bytes: number): void;
+}
+
+const SCRATCH_BYTES = 64 * 1024;
+/** Slices of at least this size are handed to the socket as they are: copying would cost more than a second write. */
+const COPY_LIMIT = 16 * 1024;
+
+/** Connections written to in this turn; flushed together when the turn's event handler ends. */
+export class Flusher {
+  private dirty: Connection[] = [];
+  private depth = 0;
+  private scheduled = false;
+  private scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  readonly clock: Clock;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    clock.afterTurn = () => this.flush();
+  }
+
+  enter(): void {
+    if (this.depth++ === 0) this.clock.update();
+  }
+
+  leave(): void {
+    if (--this.depth === 0 && this.dirty.length > 0) this.flush();
+  }
+
+  add(connection: Connection): void {
+    this.dirty.push(connection);
+    // Written outside an event of ours (a promise, a native timer): the flush follows as soon as the stack is empty.
+    if (this.depth === 0 && !this.scheduled) {
+      this.scheduled = true;
+      process.nextTick(this.flushLater);
+    }
+  }
+
+  private readonly flushLater = (): void => {
+    this.scheduled = false;
+    this.flush();
+  };
+
+  flush(): void {
+    // A flush may close a connection, whose owner may write to another one: the list can grow while it is walked.
+    for (let i = 0; i < this.dirty.length; i++) this.dirty[i].flush();
+    this.dirty.length = 0;
+  }
+
+  /** One buffer with all pending parts; valid until the next call unless `keepScratch` says the socket still needs it. */
+  gather(parts: (string | Uint8Array)[], bytes: number): Buffer {
+    const target = bytes <= SCRATCH_BYTES ? this.scratch : Buffer.allocUnsafeSlow(bytes);
+    let at = 0;
+    for (const part of parts) {
+      if (typeof part === "string") at += target.latin1Write(part, at);
+      else {
+        target.set(part, at);
+        at += part.length;
+      }
+    }
+    return target.subarray(0, at);
+  }
+
+  /** The socket did not take the scratch buffer's bytes at once: leave it to the socket and use a new one. */
+  giveAwayScratch(): void {
+    this.scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  }
+}
+
+export class Connection {
+  readonly socket: Socket;
+  private readonly flusher: Flusher;
+  private callbacks: ConnectionCallbacks;
+  private readonly stats: ConnectionStats;
+  private pending: (string | Uint8Array)[] = [];
+  private pendingBytes = 0;
+  private isDirty = false;
+  private readDisabled = 0;
+  private aboveHighWatermark = false;
+  private closed = false;
+  private closing = false;
+  private errorCode = "";
+  private lastWrittenTotal = 0;
+  highWatermark: number;
+
+  constructor(socket: Socket, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {
+    this.socket = socket;
+    this.flusher = flusher;
+    this.highWatermark = highWatermark;
+    this.stats = stats;
+    this.callbacks = callbacks;
+    socket.setNoDelay(true);
+    socket.on("data", (data: Buffer) => this.receive(data));
+    socket.on("end", () => {
+      this.flusher.enter();
+      if (!this.closed) this.callbacks.onEnd();
+      this.flusher.leave();
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      this.errorCode = error.code ?? error.message;
+    });
+    socket.on("close", () => this.finish());
+    socket.on("drain", () => this.onDrain());
+  }
+
+  setCallbacks(callbacks: ConnectionCallbacks): void {
+    this.callbacks = callbacks;
+  }
+
+  private receive(data: Buffer): void {
+    if (this.closed || this.closing) return;
+    this.flusher.enter();
+    this.stats.received(data.length);
+    this.callbacks.onData(data);
+    this.flusher.leave();
+  }
+
+  private finish(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.pending.length = 0;
+    this.pendingBytes = 0;
+    this.flusher.enter();
+    this.callbacks.onClose(this.errorCode);
+    this.flusher.leave();
+  }
+
+  /** Brackets work on this connection that did not start with one of its own events. */
+  enter(): void {
+    this.flusher.enter();
+  }
+
+  leave(): void {
+    this.flusher.leave();
+  }
+
+  get isOpen(): boolean {
+    return !this.closed && !this.closing;
+  }
+
+  /** Bytes accepted from the codec and not yet taken by the kernel. */
+  get bufferedBytes(): number {
+    return this.pendingBytes + this.socket.writableLength;
+  }
+
+  writeString(text: string): void {
+    if (this.closed || this.closing) return;
+    this.pending.push(text);
+    this.pendingBytes += text.length;
+    this.markDirty();
+  }
+
+  writeBytes(data: Uint8Array): void {
+    if (this.closed || this.closing || data.length === 0) return;
+    this.pending.push(data);
+    this.pendingBytes += data.length;
+    this.markDirty();
+  }
+
+  private markDirty(): void {
+    if (!this.isDirty) {
+      this.isDirty = true;
+      this.flusher.add(this);
+    }
+    if (!this.aboveHighWatermark && this.pendingBytes > 0 && this.bufferedBytes > this.highWatermark) {
+      this.aboveHighWatermark = true;
+      this.callbacks.onAboveWriteBufferHighWatermark();
+    }
+  }
+
+  flush(): void {
+    this.isDirty = false;
+    if (this.pending.length === 0 || this.closed) return;
+    const socket = this.socket;
+    const parts = this.pending;
+    if (parts.length === 1 && typeof parts[0] === "string") {
+      const text = parts[0];
+      parts.length = 0;
+      this.pendingBytes = 0;
+      socket.write(text, "latin1");
+    } else {
+      this.pending = [];
+      this.pendingBytes = 0;
+      this.writeParts(parts);
+    }
+    this.countSent();
+    if (socket.writableLength === 0) this.afterDrain();
+  }
+
+  /** Runs of small parts are gathered into one buffer, large slices go as they are. */
+  private writeParts(parts: (string | Uint8Array)[]): void {
+    let run: (string | Uint8Array)[] = [];
+    let runBytes = 0;
+    for (const part of parts) {
+      if (typeof part !== "string" && part.length >= COPY_LIMIT) {
+        this.writeRun(run, runBytes);
+        run = [];
+        runBytes = 0;
+        this.socket.write(part);
+        continue;
+      }
+      if (runBytes + part.length > SCRATCH_BYTES) {
+        this.writeRun(run, runBytes);
+        run = [];
+        runBytes = 0;
+      }
+      run.push(part);
+      runBytes += part.length;
+    }
+    this.writeRun(run, runBytes);
+  }
+
+  private writeRun(run: (string | Uint8Array)[], bytes: number): void {
+    if (run.length === 0) return;
+    this.socket.write(this.flusher.gather(run, bytes));
+    if (this.socket.writableLength > 0) this.flusher.giveAwayScratch();
+  }
+
+  private countSent(): void {
+    const total = this.socket.bytesWritten;
+    this.stats.sent(total - this.lastWrittenTotal);
+    this.lastWrittenTotal = total;
+  }
+
+  private onDrain(): void {
+    if (this.closed) return;
+    this.flusher.enter();
+    this.afterDrain();
+    this.flusher.leave();
+  }
+
+  private afterDrain(): void {
+    if (!this.aboveHighWatermark) return;
+    this.aboveHighWatermark = false;
+    this.callbacks.onBelowWriteBufferLowWatermark();
+  }
+
+  /** Counted: bytes flow again when each true had its false. */
+  readDisable(disable: boolean): void {
+    if (disable) {
+      if (this.readDisabled++ === 0) this.socket.pause();
+    } else if (this.readDisabled > 0 && --this.readDisabled === 0 && !this.closed) {
+      this.socket.resume();
+    }
+  }
+
+  /** Sends what is pending, then FIN; the socket is destroyed when the peer has closed too or by the caller's own timer. */
+  closeAfterFlush(): void {
+    if (this.closed || this.closing) return;
+    this.flush();
+    this.closing = true;
+    this.socket.end();
+  }
+
+  /** Gives up at once, pending bytes included. */
+  destroy(): void {
+    if (this.closed) return;
+    this.closing = true;
+    this.pending.length = 0;
+    this.pendingBytes = 0;
+    this.socket.destroy();
+  }
+
+  /** RST instead of FIN: an aborted response must not look complete to a peer that reads until close. */
+  reset(): void {
+    if (this.closed) return;
+    this.closing = true;
+    this.pending.length = 0;
+    this.pendingBytes = 0;
+    this.socket.resetAndDestroy();
+  }
+}

@@ -1,0 +1,170 @@
+// One cluster on one worker: configuration, hosts, circuit breakers, statistics and the pools of its hosts. A changed cluster or
+// membership is taken over in place; hosts that stay keep their connections.
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/system.ts";
+import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
+import type { Http1ClientOptions } from "../http1/client.ts";
+import type { ConnectionStats, Flusher } from "../net/connection.ts";
+import type { StatsStore } from "../stats/store.ts";
+import { formatAddress } from "./address.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { ClusterStats } from "./cluster-stats.ts";
+import { ConnPool } from "./conn-pool.ts";
+import { Host } from "./host.ts";
+import { HostSet } from "./host-set.ts";
+
+export interface ClusterContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly flusher: Flusher;
+  readonly stats: StatsStore;
+}
+
+export type Priority = "DEFAULT" | "HIGH";
+
+export class ClusterEntry {
+  config: Cluster;
+  readonly stats: ClusterStats;
+  readonly clock: Clock;
+  readonly flusher: Flusher;
+  readonly connectionStats: ConnectionStats;
+  codecOptions: Http1ClientOptions;
+  private readonly ctx: ClusterContext;
+  private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
+  private hostSet: HostSet;
+  private readonly pools = new Map<Host, { DEFAULT: ConnPool | undefined; HIGH: ConnPool | undefined }>();
+  private assignment: EndpointAssignment | undefined = undefined;
+
+  constructor(config: Cluster, ctx: ClusterContext) {
+    this.config = config;
+    this.ctx = ctx;
+    this.clock = ctx.clock;
+    this.flusher = ctx.flusher;
+    this.stats = new ClusterStats(ctx.stats, config.altStatName || config.name);
+    this.connectionStats = {
+      received: (bytes) => this.stats.upstreamCxRxBytesTotal.add(bytes),
+      sent: (bytes) => this.stats.upstreamCxTxBytesTotal.add(bytes),
+    };
+    this.codecOptions = codecOptions(config);
+    this.breakers = this.makeBreakers();
+    this.hostSet = new HostSet(config, config.overprovisioningFactor, [], ctx.random, this.stats);
+  }
+
+  private makeBreakers(): { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker } {
+    const name = this.config.altStatName || this.config.name;
+    return {
+      DEFAULT: new CircuitBreaker(this.config.circuitBreakers.default, this.ctx.stats, name, "default"),
+      HIGH: new CircuitBreaker(this.config.circuitBreakers.high, this.ctx.stats, name, "high"),
+    };
+  }
+
+  /** Takes over a new configuration and membership; `assignment` is undefined for endpoints given inline. */
+  update(config: Cluster, assignment: EndpointAssignment | undefined): void {
+    const configChanged = config !== this.config;
+    if (!configChanged && assignment === this.assignment && this.hostSet.hosts.length > 0) return;
+    if (configChanged) {
+      const connectionsAffected = JSON.stringify([config.http, config.upstreamBindAddress]) !== JSON.stringify([this.config.http, this.config.upstreamBindAddress]);
+      const breakersAffected = JSON.stringify(config.circuitBreakers) !== JSON.stringify(this.config.circuitBreakers);
+      this.config = config;
+      this.codecOptions = codecOptions(config);
+      if (breakersAffected) this.breakers = this.makeBreakers();
+      if (connectionsAffected || breakersAffected) this.drainPools();
+    }
+    this.assignment = assignment;
+    const localities = assignment?.localities ?? config.endpoints;
+    this.setHosts(localities, assignment?.overprovisioningFactor ?? config.overprovisioningFactor);
+  }
+
+  private setHosts(localities: readonly LocalityEndpoints[], factor: number): void {
+    const old = new Map<string, Host>();
+    for (const host of this.hostSet.hosts) old.set(host.address, host);
+    const hosts: Host[] = [];
+    let changed = false;
+    const seen = new Set<string>();
+    for (const locality of localities) {
+      for (const endpoint of locality.endpoints) {
+        const address = formatAddress(endpoint.address);
+        if (seen.has(address)) continue;
+        seen.add(address);
+        const kept = old.get(address);
+        if (kept !== undefined) {
+          kept.endpoint = endpoint;
+          kept.locality = locality;
+          old.delete(address);
+          hosts.push(kept);
+        } else {
+          changed = true;
+          hosts.push(new Host(endpoint, locality, this.ctx.stats, this.config.altStatName || this.config.name));
+        }
+      }
+    }
+    for (const gone of old.values()) {
+      changed = true;
+      const pools = this.pools.get(gone);
+      pools?.DEFAULT?.drain();
+      pools?.HIGH?.drain();
+      this.pools.delete(gone);
+    }
+    this.hostSet = new HostSet(this.config, factor, hosts, this.ctx.random, this.stats);
+    if (changed) this.stats.membershipChange.inc();
+    this.stats.membershipTotal.set(hosts.length);
+    this.stats.membershipHealthy.set(hosts.filter((host) => host.health === "healthy").length);
+    this.stats.membershipDegraded.set(hosts.filter((host) => host.health === "degraded").length);
+    this.stats.membershipExcluded.set(hosts.filter((host) => host.excluded).length);
+  }
+
+  get hosts(): readonly Host[] {
+    return this.hostSet.hosts;
+  }
+
+  chooseHost(): Host | undefined {
+    return this.hostSet.choose();
+  }
+
+  /** drop_overloads of the endpoint assignment, in parts of a million. */
+  get dropPerMillion(): number {
+    return this.assignment?.dropPerMillion ?? this.config.dropPerMillion;
+  }
+
+  breaker(priority: Priority): CircuitBreaker {
+    return this.breakers[priority];
+  }
+
+  pool(host: Host, priority: Priority): ConnPool {
+    let pools = this.pools.get(host);
+    if (pools === undefined) {
+      pools = { DEFAULT: undefined, HIGH: undefined };
+      this.pools.set(host, pools);
+    }
+    let pool = pools[priority];
+    if (pool === undefined) {
+      pool = new ConnPool(this, host, this.breakers[priority]);
+      pools[priority] = pool;
+    }
+    return pool;
+  }
+
+  private drainPools(): void {
+    for (const pools of this.pools.values()) {
+      pools.DEFAULT?.drain();
+      pools.HIGH?.drain();
+    }
+    this.pools.clear();
+  }
+
+  /** The cluster was removed: exchanges in progress finish, nothing new begins. */
+  close(): void {
+    this.drainPools();
+    this.stats.membershipTotal.set(0);
+    this.stats.membershipHealthy.set(0);
+  }
+}
+
+function codecOptions(config: Cluster): Http1ClientOptions {
+  return {
+    maxHeaderBytes: config.http.maxResponseHeaderBytes,
+    maxHeaders: config.http.maxResponseHeaders,
+    headerCase: "default",
+    enableTrailers: config.http.enableTrailers,
+  };
+}

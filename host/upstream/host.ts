@@ -1,0 +1,87 @@
+// One endpoint of a cluster on one worker: address, health, weight, its counters and its connection pool.
+import type { Endpoint, LocalityEndpoints } from "../config/cluster.ts";
+import type { Metadata } from "../config/route.ts";
+import type { Counter, Gauge, StatsStore } from "../stats/store.ts";
+import { formatAddress } from "./address.ts";
+
+/** Statistics of hosts are kept out of /stats by this first character; /clusters reads them by name. */
+export const HOST_STAT_PREFIX = "\u0000host|";
+
+export class HostStats {
+  readonly cxTotal: Counter;
+  readonly cxActive: Gauge;
+  readonly cxConnectFail: Counter;
+  readonly rqTotal: Counter;
+  readonly rqSuccess: Counter;
+  readonly rqError: Counter;
+  readonly rqTimeout: Counter;
+  readonly rqActive: Gauge;
+
+  constructor(store: StatsStore, clusterName: string, address: string) {
+    const p = `${HOST_STAT_PREFIX}${clusterName}|${address}|`;
+    this.cxTotal = store.counter(`${p}cx_total`);
+    this.cxActive = store.gauge(`${p}cx_active`);
+    this.cxConnectFail = store.counter(`${p}cx_connect_fail`);
+    this.rqTotal = store.counter(`${p}rq_total`);
+    this.rqSuccess = store.counter(`${p}rq_success`);
+    this.rqError = store.counter(`${p}rq_error`);
+    this.rqTimeout = store.counter(`${p}rq_timeout`);
+    this.rqActive = store.gauge(`${p}rq_active`);
+  }
+}
+
+export type HealthClass = "healthy" | "degraded" | "unhealthy";
+
+export class Host {
+  /** "ip:port", or a pipe's path. */
+  readonly address: string;
+  endpoint: Endpoint;
+  locality: LocalityEndpoints;
+  readonly stats: HostStats;
+  activeRequests = 0;
+
+  constructor(endpoint: Endpoint, locality: LocalityEndpoints, store: StatsStore, clusterName: string) {
+    this.address = formatAddress(endpoint.address);
+    this.endpoint = endpoint;
+    this.locality = locality;
+    this.stats = new HostStats(store, clusterName, this.address);
+  }
+
+  get weight(): number {
+    return this.endpoint.weight;
+  }
+
+  get metadata(): Metadata {
+    return this.endpoint.metadata;
+  }
+
+  get health(): HealthClass {
+    switch (this.endpoint.healthStatus) {
+      case "UNKNOWN":
+      case "HEALTHY":
+        return "healthy";
+      case "DEGRADED":
+        return "degraded";
+      case "UNHEALTHY":
+      case "DRAINING":
+      case "TIMEOUT":
+        return "unhealthy";
+    }
+  }
+
+  /** Draining hosts take no new requests, not even in panic. */
+  get excluded(): boolean {
+    return this.endpoint.healthStatus === "DRAINING";
+  }
+
+  requestStarted(): void {
+    this.activeRequests++;
+    this.stats.rqTotal.inc();
+    this.stats.rqActive.inc();
+  }
+
+  requestEnded(): void {
+    this.activeRequests--;
+    this.stats.rqActive.dec();
+  }
+}
