@@ -1,15 +1,17 @@
 // A body held in memory: a list of slices without copying, flattened only when somebody asks for contiguous bytes.
 
+import { retain } from "./read-buffer.ts";
+
 const EMPTY = new Uint8Array(0);
 
 export class BodyBuffer {
   private slices: Uint8Array[] = [];
   length = 0;
 
-  /** Takes the slice over: the caller must not write to it any more. */
+  /** Takes the slice over: the caller must not write to it any more. Bytes just read from a socket are copied. */
   append(slice: Uint8Array): void {
     if (slice.length === 0) return;
-    this.slices.push(slice);
+    this.slices.push(retain(slice));
     this.length += slice.length;
   }
 

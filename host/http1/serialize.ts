@@ -52,7 +52,8 @@ export function serializeFields(headers: HeaderMap, headerCase: HeaderCase): str
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     if (name.charCodeAt(0) === 0x3a || name === "transfer-encoding") continue;
-    out += headerCase === "default" ? `${name}: ${values[i]}\r\n` : `${properCase(name)}: ${values[i]}\r\n`;
+    // Concatenation, not a template: a template converts each part again.
+    out += (headerCase === "default" ? name : properCase(name)) + ": " + values[i] + "\r\n";
   }
   return out;
 }

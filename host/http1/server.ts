@@ -4,6 +4,7 @@
 // beside the header map.
 import type { RequestDecoder, ResponseEncoder, ServerConnection, ServerConnectionCallbacks, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
+import { retain } from "../base/read-buffer.ts";
 import type { Connection } from "../net/connection.ts";
 import { BodyEvent, BodyReader } from "./body-reader.ts";
 import { BodyLength, parseLength } from "./fields.ts";
@@ -154,7 +155,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
 
   private hold(rest: Buffer): void {
     if (this.held === undefined) this.connection.readDisable(true);
-    this.held = rest;
+    this.held = retain(rest);
   }
 
   private readonly resumeHeld = (): void => {

@@ -3,9 +3,11 @@
 // slices, and the flush copies small ones into one scratch buffer instead of paying for a vectored write.
 import type { Socket } from "node:net";
 import type { Clock } from "../base/clock.ts";
+import { isVolatile, READ_BUFFER } from "../base/read-buffer.ts";
+import type { SocketReader } from "./socket-reader.ts";
 
 export interface ConnectionCallbacks {
-  /** Bytes from the peer; the slice may be kept. */
+  /** Bytes from the peer, valid until this returns: retain() what must live longer. */
   onData(data: Buffer): void;
   /** The peer will send no more (FIN). */
   onEnd(): void;
@@ -20,7 +22,7 @@ export interface ConnectionStats {
   sent(bytes: number): void;
 }
 
-const SCRATCH_BYTES = 64 * 1024;
+const SCRATCH_BYTES = 128 * 1024;
 /** Slices of at least this size are handed to the socket as they are: copying would cost more than a second write. */
 const COPY_LIMIT = 16 * 1024;
 
@@ -98,17 +100,17 @@ export class Connection {
   private closed = false;
   private closing = false;
   private errorCode = "";
-  private lastWrittenTotal = 0;
   highWatermark: number;
 
-  constructor(socket: Socket, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {
+  /** Takes over a socket whose reader (see socket-reader.ts) has not been given to another connection. */
+  constructor(reader: SocketReader, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {
+    const socket = reader.socket;
     this.socket = socket;
     this.flusher = flusher;
     this.highWatermark = highWatermark;
     this.stats = stats;
     this.callbacks = callbacks;
-    socket.setNoDelay(true);
-    socket.on("data", (data: Buffer) => this.receive(data));
+    reader.onBytes = (length) => this.receive(READ_BUFFER.subarray(0, length));
     socket.on("end", () => {
       this.flusher.enter();
       if (!this.closed) this.callbacks.onEnd();
@@ -191,6 +193,7 @@ export class Connection {
     if (this.pending.length === 0 || this.closed) return;
     const socket = this.socket;
     const parts = this.pending;
+    this.stats.sent(this.pendingBytes);
     if (parts.length === 1 && typeof parts[0] === "string") {
       const text = parts[0];
       parts.length = 0;
@@ -201,7 +204,6 @@ export class Connection {
       this.pendingBytes = 0;
       this.writeParts(parts);
     }
-    this.countSent();
     if (socket.writableLength === 0) this.afterDrain();
   }
 
@@ -210,7 +212,7 @@ export class Connection {
     let run: (string | Uint8Array)[] = [];
     let runBytes = 0;
     for (const part of parts) {
-      if (typeof part !== "string" && part.length >= COPY_LIMIT) {
+      if (typeof part !== "string" && part.length >= COPY_LIMIT && !isVolatile(part)) {
         this.writeRun(run, runBytes);
         run = [];
         runBytes = 0;
@@ -232,12 +234,6 @@ export class Connection {
     if (run.length === 0) return;
     this.socket.write(this.flusher.gather(run, bytes));
     if (this.socket.writableLength > 0) this.flusher.giveAwayScratch();
-  }
-
-  private countSent(): void {
-    const total = this.socket.bytesWritten;
-    this.stats.sent(total - this.lastWrittenTotal);
-    this.lastWrittenTotal = total;
   }
 
   private onDrain(): void {

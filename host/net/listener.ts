@@ -7,6 +7,7 @@ import { Connection, type ConnectionCallbacks, type ConnectionStats, type Flushe
 import type { ConnectionInfo } from "./connection-info.ts";
 import { type ConnectionFacts, FilterChainMatcher } from "./filter-chain-match.ts";
 import { listenShared } from "./reuse-port.ts";
+import { acceptReader } from "./socket-reader.ts";
 
 /** A connection as its listener sees it: made by a filter chain, told to drain. */
 export interface ActiveConnection {
@@ -109,7 +110,7 @@ export class ActiveListener {
 
   async listen(): Promise<void> {
     for (const address of this.config.addresses) {
-      const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+      const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
       if (address.kind === "pipe") {
         await new Promise<void>((resolve, reject) => {
           server.once("error", reject);
@@ -172,7 +173,7 @@ export class ActiveListener {
     const openedAt = flusher.clock.now;
     stats.cxTotal.inc();
     stats.cxActive.inc();
-    const connection = new Connection(socket, flusher, this.config.perConnectionBufferLimitBytes, stats, noCallbacks);
+    const connection = new Connection(acceptReader(socket), flusher, this.config.perConnectionBufferLimitBytes, stats, noCallbacks);
     const active = factory.accept(connection, this.connectionInfo(facts, chain), (gone) => {
       this.connections.delete(gone);
       this.ctx.release();

@@ -1,6 +1,7 @@
 // The router: the terminal HTTP filter (Envoy's Router::Filter). Chooses route, cluster and host, sends the request, decides about
 // retries and timeouts, mirrors, and turns failures into answers.
 import { type Clock, Timer, type TimerOwner } from "../base/clock.ts";
+import { retain } from "../base/read-buffer.ts";
 import type { Random } from "../base/system.ts";
 import type { RouterConfig } from "../config/listener.ts";
 import type { DirectResponseAction, RedirectAction, RouteAction } from "../config/route.ts";
@@ -206,7 +207,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   private keep(data: Uint8Array): void {
     this.keptBytes += data.length;
     if (this.keptBytes <= this.callbacks.bufferLimit()) {
-      this.keptBody?.push(data);
+      this.keptBody?.push(retain(data));
       return;
     }
     // Too large to send again: the request goes on without retries and mirrors.

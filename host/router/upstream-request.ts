@@ -1,6 +1,7 @@
 // One attempt to get an answer from one host: waits for a connection, sends headers and body, hands what comes back to the router.
 // Sits between the pool's codec and the router filter, which decides about retries.
 import { Timer, type TimerOwner } from "../base/clock.ts";
+import { retain } from "../base/read-buffer.ts";
 import type { RequestEncoder, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { ClusterEntry, Priority } from "../upstream/cluster.ts";
@@ -91,7 +92,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       return;
     }
     if (data.length > 0) {
-      this.waiting.push(data);
+      this.waiting.push(retain(data));
       this.waitingBytes += data.length;
       if (this.waitingBytes > this.cluster.config.perConnectionBufferLimitBytes && this.pushedBack === 0) this.pushBack(true);
     }

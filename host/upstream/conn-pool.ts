@@ -1,10 +1,11 @@
 // Connections of one host for HTTP/1.1: one exchange at a time on each, idle ones reused last-in first-out, requests wait while
 // connections open (Envoy's HTTP connection pool). Limits come from the cluster's circuit breaker.
-import { type Socket, connect } from "node:net";
+import type { Socket } from "node:net";
 import { Timer, type TimerOwner } from "../base/clock.ts";
 import type { RequestEncoder, ResponseDecoder } from "../http/codec.ts";
 import { type ClientConnectionCallbacks, Http1ClientConnection } from "../http1/client.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
+import { connectReader } from "../net/socket-reader.ts";
 import type { ClusterEntry } from "./cluster.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import type { Host } from "./host.ts";
@@ -45,10 +46,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.startedAt = cluster.clock.now;
     const address = pool.host.endpoint.address;
     const config = cluster.config;
-    this.socket =
+    const reader =
       address.kind === "pipe"
-        ? connect({ path: address.path, allowHalfOpen: true })
-        : connect({
+        ? connectReader({ path: address.path, allowHalfOpen: true })
+        : connectReader({
             host: address.address,
             port: address.port,
             allowHalfOpen: true,
@@ -57,7 +58,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
             keepAlive: config.tcpKeepalive !== undefined,
             keepAliveInitialDelay: config.tcpKeepalive?.probeStartMs,
           });
-    this.connection = new Connection(this.socket, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
+    this.socket = reader.socket;
+    this.connection = new Connection(reader, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
     this.socket.once("connect", () => this.onConnect());
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
     cluster.stats.upstreamCxTotal.inc();
