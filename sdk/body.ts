@@ -1,0 +1,66 @@
+// One body buffer (ABI "Buffers"). Inside a body callback it holds this chunk, or everything held so far if the
+// filter answered StopIterationAndBuffer before. The object holds no bytes: every method asks the host.
+
+import { BufferType, WasmResult } from "./abi";
+import { ByteString } from "./bytes";
+import { proxy_get_buffer_bytes, proxy_get_buffer_status, proxy_set_buffer_bytes } from "./env";
+import { clearSlots, LEN_SLOT, NUMBER_SLOT, PTR_SLOT, takeBuffer } from "./memory";
+
+/** Access to a buffer of the host. Offsets and lengths are bytes. */
+export class Body {
+  constructor(private type: BufferType) {}
+
+  /** Bytes from `start`, at most `length` of them; fewer when the buffer ends before. Empty when there is no buffer. 1 host call. */
+  get(start: u32 = 0, length: u32 = u32.MAX_VALUE): ByteString {
+    clearSlots();
+    const status = proxy_get_buffer_bytes(this.type, start, length, PTR_SLOT, LEN_SLOT);
+    if (status != WasmResult.Ok) clearSlots();
+    return ByteString.wrap(takeBuffer());
+  }
+
+  /** The buffer as UTF-8 text. 1 host call. */
+  text(): string {
+    return this.get().toString();
+  }
+
+  /** Size of the buffer in bytes; 0 when there is none. 1 host call. */
+  get length(): u32 {
+    store<u32>(LEN_SLOT, 0);
+    return proxy_get_buffer_status(this.type, LEN_SLOT, NUMBER_SLOT) == WasmResult.Ok ? load<u32>(LEN_SLOT) : 0;
+  }
+
+  /** Replaces the whole buffer. False if it cannot be written now. 1 host call. */
+  replace(data: ByteString): bool {
+    return this.splice(0, u32.MAX_VALUE, data);
+  }
+
+  /** Puts bytes before the buffer. 1 host call. */
+  prepend(data: ByteString): bool {
+    return this.splice(0, 0, data);
+  }
+
+  /** Puts bytes behind the buffer. 1 host call. */
+  append(data: ByteString): bool {
+    return this.splice(u32.MAX_VALUE, 0, data);
+  }
+
+  /** Drops the first `length` bytes. 1 host call. */
+  drop(length: u32): bool {
+    return this.splice(0, length, ByteString.EMPTY);
+  }
+
+  /**
+   * Replaces `length` bytes at `start`. Envoy takes only a start of 0 or one at or behind the end and answers false
+   * for one strictly inside; `replace` with an edited copy works on every host. 1 host call.
+   */
+  splice(start: u32, length: u32, data: ByteString): bool {
+    return proxy_set_buffer_bytes(this.type, start, length, data.ptr, data.length) == WasmResult.Ok;
+  }
+}
+
+export const requestBody = new Body(BufferType.HttpRequestBody);
+export const responseBody = new Body(BufferType.HttpResponseBody);
+/** Body of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
+export const callResponseBody = new Body(BufferType.HttpCallResponseBody);
+export const vmConfiguration = new Body(BufferType.VmConfiguration);
+export const pluginConfiguration = new Body(BufferType.PluginConfiguration);

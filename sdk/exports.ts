@@ -1,0 +1,98 @@
+// The callbacks of the ABI beyond `core`. A filter exports the ones it overrides by name:
+//   export * from "sluice/sdk/core";
+//   export { proxy_on_request_headers } from "sluice/sdk/exports";
+// A callback that is not exported costs nothing: the host skips it and takes its default.
+
+import { FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus } from "./abi";
+import { httpCallAnswered } from "./calls";
+import { enterCallback, leaveCallback } from "./heap";
+import { anyContext, httpContext, rootContext } from "./registry";
+
+export function proxy_on_tick(id: u32): void {
+  enterCallback();
+  const root = rootContext(id);
+  if (root != null) root.onTick();
+  leaveCallback();
+}
+
+export function proxy_on_queue_ready(id: u32, queueId: u32): void {
+  enterCallback();
+  const root = rootContext(id);
+  if (root != null) root.onQueueReady(queueId);
+  leaveCallback();
+}
+
+export function proxy_on_request_headers(id: u32, count: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterHeadersStatus.Continue : stream.onRequestHeaders(count, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_request_body(id: u32, size: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterDataStatus.Continue : stream.onRequestBody(size, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_request_trailers(id: u32, count: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterTrailersStatus.Continue : stream.onRequestTrailers(count);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_response_headers(id: u32, count: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterHeadersStatus.Continue : stream.onResponseHeaders(count, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_response_body(id: u32, size: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterDataStatus.Continue : stream.onResponseBody(size, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_response_trailers(id: u32, count: u32): u32 {
+  enterCallback();
+  const stream = httpContext(id);
+  const status = stream == null ? FilterTrailersStatus.Continue : stream.onResponseTrailers(count);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_http_call_response(
+  id: u32,
+  token: u32,
+  headerCount: u32,
+  bodySize: u32,
+  trailerCount: u32,
+): void {
+  enterCallback();
+  httpCallAnswered(token, headerCount, bodySize, trailerCount);
+  leaveCallback();
+}
+
+export function proxy_on_done(id: u32): u32 {
+  enterCallback();
+  const context = anyContext(id);
+  const done = context == null || context.onDone();
+  leaveCallback();
+  return done ? 1 : 0;
+}
+
+export function proxy_on_log(id: u32): void {
+  enterCallback();
+  const context = anyContext(id);
+  if (context != null) context.onLog();
+  leaveCallback();
+}
