@@ -1,0 +1,39 @@
+// The HTTP filters whose configuration is read here. The composition root may add rows of its own.
+import type { HttpFilterExtension } from "../config/extension.ts";
+import type { RouterConfig } from "../config/listener.ts";
+import { parseAccessLogs } from "./resources/access-log.ts";
+import { parsePluginConfig } from "./resources/wasm-plugin.ts";
+
+const strictHeaders: readonly string[] = [];
+
+const router: HttpFilterExtension = {
+  name: "envoy.filters.http.router",
+  typeNames: ["envoy.extensions.filters.http.router.v3.Router"],
+  isTerminal: true,
+  parse(reader, { name, disabled }, ctx) {
+    const config: RouterConfig = {
+      dynamicStats: reader.flag("dynamic_stats", true),
+      suppressEnvoyHeaders: reader.flag("suppress_envoy_headers"),
+      startChildSpan: reader.flag("start_child_span"),
+      strictCheckHeaders: reader.has("strict_check_headers") ? reader.texts("strict_check_headers") : strictHeaders,
+      respectExpectedRqTimeout: reader.flag("respect_expected_rq_timeout"),
+      upstreamLogs: parseAccessLogs(reader.messages("upstream_log"), ctx),
+    };
+    if (disabled) reader.refuse("", "the router filter can not be disabled");
+    return { kind: "router", name, disabled, config };
+  },
+};
+
+const wasm: HttpFilterExtension = {
+  name: "envoy.filters.http.wasm",
+  typeNames: ["envoy.extensions.filters.http.wasm.v3.Wasm"],
+  isTerminal: false,
+  parse(reader, { name, disabled }, ctx) {
+    const config = reader.message("config");
+    if (config === undefined) reader.refuse("config", "value is required");
+    const plugin = config === undefined ? undefined : parsePluginConfig(config, ctx);
+    return plugin === undefined ? undefined : { kind: "wasm", name, disabled, plugin };
+  },
+};
+
+export const builtInHttpFilters: readonly HttpFilterExtension[] = [router, wasm];

@@ -1,0 +1,66 @@
+// Where plugins of WasmPlugin and TrafficExtension resources go in the chains of matching connection managers. Pure.
+import type { HttpFilterConfig, Listener, NetworkFilter } from "../config/listener.ts";
+import type { Node } from "../config/snapshot.ts";
+import { isJsonObject, type Json } from "./message.ts";
+import type { PluginPhase, PluginResource } from "./plugin-resource.ts";
+
+/** Istio: priority (higher first, unset last), then the older resource, then the name. */
+export function comparePlugins(a: PluginResource, b: PluginResource): number {
+  const priority = (b.priority ?? Number.NEGATIVE_INFINITY) - (a.priority ?? Number.NEGATIVE_INFINITY);
+  // Both unset: the difference of two infinities is NaN.
+  if (priority !== 0 && !Number.isNaN(priority)) return priority;
+  if (a.createdAtMs !== b.createdAtMs) return a.createdAtMs - b.createdAtMs;
+  const [left, right] = [`${a.namespace}.${a.name}`, `${b.namespace}.${b.name}`];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** By selector and namespace: a resource of Istio's root namespace holds everywhere, another in its own only. */
+export function matchesNode(plugin: PluginResource, node: Node): boolean {
+  const { NAMESPACE: namespace, LABELS: labels } = node.metadata as { readonly [key: string]: Json | undefined };
+  // Without a namespace in the node's metadata there are no namespaces to keep apart.
+  if (typeof namespace === "string" && plugin.namespace !== namespace && plugin.namespace !== "istio-system") return false;
+  const has = isJsonObject(labels) ? labels : {};
+  return Object.entries(plugin.matchLabels).every(([key, value]) => has[key] === value);
+}
+
+/** A listener without a direction is both a client's and a server's; its port is that of its first address. */
+export function matchesListener(plugin: PluginResource, listener: Listener): boolean {
+  if (plugin.match.length === 0) return true;
+  const ports = listener.addresses.flatMap((address) => (address.kind === "socket" ? [address.port] : []));
+  for (const chain of listener.filterChains) if (chain.match.destinationPort !== undefined) ports.push(chain.match.destinationPort);
+  const direction = listener.trafficDirection;
+  return plugin.match.some((match) => {
+    const sameMode = direction === "UNSPECIFIED" || match.mode === "CLIENT_AND_SERVER" || (match.mode === "CLIENT") === (direction === "OUTBOUND");
+    return sameMode && (match.ports.length === 0 || match.ports.some((port) => ports.includes(port)));
+  });
+}
+
+/** The listener with the plugins that match it; the same object if there are none. `plugins` are those of this node, sorted. */
+export function insertPlugins(listener: Listener, plugins: readonly PluginResource[]): Listener {
+  const matching = plugins.filter((plugin) => matchesListener(plugin, listener));
+  if (matching.length === 0) return listener;
+  const decorate = (filter: NetworkFilter): NetworkFilter => ({
+    ...filter,
+    config: { ...filter.config, httpFilters: insertIntoChain(filter.config.httpFilters, matching) },
+  });
+  const fallback = listener.defaultFilterChain;
+  return {
+    ...listener,
+    filterChains: listener.filterChains.map((chain) => ({ ...chain, networkFilters: chain.networkFilters.map(decorate) })),
+    defaultFilterChain: fallback === undefined ? undefined : { ...fallback, networkFilters: fallback.networkFilters.map(decorate) },
+  };
+}
+
+/**
+ * Istio's order of a sidecar's chain: AUTHN, AUTHZ, RBAC, STATS, then the rest, unspecified just before the router. Filters
+ * that an operator configured come behind the phases, as what authenticates and authorizes must see a request first; STATS
+ * comes behind the last RBAC filter, so that it counts only what was let through.
+ */
+export function insertIntoChain(chain: readonly HttpFilterConfig[], plugins: readonly PluginResource[]): readonly HttpFilterConfig[] {
+  const of = (phase: PluginPhase): readonly HttpFilterConfig[] => plugins.filter((plugin) => plugin.phase === phase).map((plugin) => plugin.filter);
+  const lastRbac = chain.findLastIndex((filter) => filter.kind === "rbac");
+  const router = chain.at(-1)?.kind === "router" ? chain.slice(-1) : [];
+  const guarded = chain.slice(0, lastRbac + 1);
+  const rest = chain.slice(lastRbac + 1, chain.length - router.length);
+  return [...of("AUTHN"), ...of("AUTHZ"), ...guarded, ...of("STATS"), ...rest, ...of("UNSPECIFIED"), ...router];
+}
