@@ -1,11 +1,9 @@
 // Access logs as the data plane believes them: envoy.config.accesslog.v3 with its file and stream loggers.
 import type { HeaderMatcher, RuntimeFraction } from "./matcher.ts";
-import type { PluginConfig } from "./plugin.ts";
 
 export type AccessLog =
   | { readonly kind: "file"; readonly path: string; readonly format: LogFormat; readonly filter: AccessLogFilter | undefined }
-  | { readonly kind: "stdout" | "stderr"; readonly format: LogFormat; readonly filter: AccessLogFilter | undefined }
-  | { readonly kind: "wasm"; readonly plugin: PluginConfig; readonly filter: AccessLogFilter | undefined };
+  | { readonly kind: "stdout" | "stderr"; readonly format: LogFormat; readonly filter: AccessLogFilter | undefined };
 
 /** Command operators are compiled by http/formatter; the parser has checked that they compile. */
 export type LogFormat =

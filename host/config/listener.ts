@@ -53,7 +53,6 @@ export type NetworkFilter = { readonly kind: "http_connection_manager"; readonly
 export type HttpFilterConfig =
   | { readonly kind: "router"; readonly name: string; readonly disabled: boolean; readonly config: RouterConfig }
   | { readonly kind: "wasm"; readonly name: string; readonly disabled: boolean; readonly plugin: PluginConfig }
-  | { readonly kind: "rbac"; readonly name: string; readonly disabled: boolean; readonly config: unknown }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
   | { readonly kind: "discovery"; readonly name: string; readonly disabled: boolean; readonly typeUrls: readonly string[]; readonly defaultConfig: HttpFilterConfig | undefined };
 

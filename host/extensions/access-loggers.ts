@@ -163,8 +163,6 @@ export class AccessLogs {
         return this.file("/dev/stdout", config.format, filter);
       case "stderr":
         return this.file("/dev/stderr", config.format, filter);
-      case "wasm":
-        return this.ctx.wasmAccessLogger(config.plugin, filter);
     }
   }
 

@@ -4,12 +4,11 @@ import type { Logger } from "../base/log.ts";
 import type { Random } from "../base/system.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { RouteConfiguration } from "../config/route.ts";
-import type { AccessLogger, RouteTable } from "../http/conn-manager-config.ts";
+import type { RouteTable } from "../http/conn-manager-config.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
 import type { RuntimeReader } from "../router/matchers.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
-import type { InfoTest } from "./access-loggers.ts";
 import type { LogFiles } from "./log-file.ts";
 
 export interface ExtensionContext {
@@ -26,6 +25,4 @@ export interface ExtensionContext {
   routeTable(config: RouteConfiguration): RouteTable;
   /** A filter of this plugin; the plugin's VM is shared and counted. */
   wasmFilter(filterName: string, plugin: PluginConfig, direction: number): StreamFilterFactory;
-  /** A plugin that only logs. */
-  wasmAccessLogger(plugin: PluginConfig, filter: InfoTest | undefined): AccessLogger;
 }

@@ -19,7 +19,7 @@ export interface FilterContextInfo {
 /** A place in the chain: the configuration that is in force there and what was made of it. */
 export interface FilterSlot {
   readonly config: HttpFilterConfig;
-  /** Undefined: disabled, or nothing discovered yet and no default. */
+  /** Undefined: nothing discovered yet and no default. */
   readonly factory: StreamFilterFactory | undefined;
 }
 
@@ -74,7 +74,6 @@ export function directionNumber(listener: Listener): number {
 }
 
 function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: ExtensionContext): StreamFilterFactory | undefined {
-  if (config.disabled) return undefined;
   switch (config.kind) {
     case "router":
       return ROUTER.create(config, info, ctx);

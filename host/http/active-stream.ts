@@ -161,7 +161,9 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private createFilterChain(): void {
     const decodeStates: HalfState[] = [];
     const encodeStates: HalfState[] = [];
+    const route = this.ctx.routes === undefined ? undefined : this.route();
     for (const factory of this.ctx.filters) {
+      if (route?.filterDisabled(factory.name) ?? factory.disabled === true) continue;
       const context = new FilterContext(this);
       const filter = factory.createFilter(context);
       if (filter === undefined) continue;

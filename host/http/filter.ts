@@ -70,6 +70,8 @@ export interface RouteView {
   readonly bufferLimitBytes: number | undefined;
   /** typed_per_filter_config, most specific first (route, virtual host, route configuration); undefined when there is none. */
   perFilterConfig(filterName: string): unknown;
+  /** FilterConfig.disabled of the most specific level; undefined leaves it to the filter's own setting. */
+  filterDisabled(filterName: string): boolean | undefined;
 }
 
 /** Both directions of a filter's view of its stream. `decoding` is the request path, `encoding` the response path. */
@@ -123,6 +125,8 @@ export interface StreamFilterFactory {
   readonly name: string;
   /** The filter does nothing to responses: its encode callbacks are never called. */
   readonly decodesOnly?: boolean;
+  /** Left out of streams unless the route enables it (HttpFilter.disabled). */
+  readonly disabled?: boolean;
   /** Undefined leaves the filter out of this stream's chain (a failed plugin under FAIL_OPEN). */
   createFilter(callbacks: FilterCallbacks): StreamFilter | undefined;
   /** The chain that used this factory is gone. */

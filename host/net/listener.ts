@@ -159,7 +159,7 @@ export class ActiveListener {
       socket.on("error", () => {}); // the peer may have gone already: nothing is left to report
       socket.destroy();
     };
-    if (this.connections.size >= this.config.maxConnections) return refuse(stats.cxOverflow);
+    if (this.config.maxConnections > 0 && this.connections.size >= this.config.maxConnections) return refuse(stats.cxOverflow);
     if (!this.ctx.admit()) return refuse(stats.globalCxOverflow);
     const facts = factsOf(socket);
     const chain = facts === undefined ? undefined : this.matcher.find(facts);

@@ -4,6 +4,7 @@ import type { Random } from "../base/system.ts";
 import type {
   HeaderMutations,
   PerFilterConfig,
+  PerFilterOverride,
   RedirectAction,
   Route,
   RouteAction,
@@ -93,12 +94,14 @@ export class RouteEntry implements RouteView {
   private readonly pathRegex: Regex | undefined;
   private readonly hostRegex: Regex | undefined;
   private readonly weighted: readonly WeightedChoice[];
+  private readonly hasOverrides: boolean;
   readonly retryPolicy: CompiledRetryPolicy | undefined;
 
   constructor(config: Route, ctx: RouteContext) {
     this.config = config;
     this.virtualHost = ctx.virtualHost;
     this.table = ctx.table;
+    this.hasOverrides = [config, ctx.virtualHost, ctx.table].some((level) => Object.keys(level.perFilterConfig).length > 0);
     const match = config.match;
     this.pathTest = compilePath(config);
     this.isConnect = match.path.kind === "connect_matcher";
@@ -189,7 +192,17 @@ export class RouteEntry implements RouteView {
     return action.kind === "route" && Object.hasOwn(action.upgrades, type) ? action.upgrades[type] : undefined;
   }
   perFilterConfig(filterName: string): unknown {
-    return fromFirst([this.config.perFilterConfig, this.virtualHost.perFilterConfig, this.table.perFilterConfig], filterName);
+    return this.override(filterName)?.config;
+  }
+  filterDisabled(filterName: string): boolean | undefined {
+    return this.hasOverrides ? this.override(filterName)?.disabled : undefined;
+  }
+
+  private override(filterName: string): PerFilterOverride | undefined {
+    for (const level of [this.config.perFilterConfig, this.virtualHost.perFilterConfig, this.table.perFilterConfig]) {
+      if (Object.hasOwn(level, filterName)) return level[filterName];
+    }
+    return undefined;
   }
 
   // ---- for the router ----
@@ -270,11 +283,6 @@ export class RouteEntry implements RouteView {
   }
 }
 
-function fromFirst(levels: readonly PerFilterConfig[], name: string): unknown {
-  for (const level of levels) if (Object.hasOwn(level, name)) return level[name];
-  return undefined;
-}
-
 export function setHost(headers: HeaderMap, host: string, appendXForwardedHost: boolean): void {
   const old = headers.get(":authority") ?? "";
   if (old === host) return;
@@ -314,6 +322,9 @@ export abstract class Choice implements RouteView {
   perFilterConfig(filterName: string): unknown {
     return this.entry.perFilterConfig(filterName);
   }
+  filterDisabled(filterName: string): boolean | undefined {
+    return this.entry.filterDisabled(filterName);
+  }
 }
 
 export class HeaderChoice extends Choice {
@@ -346,6 +357,10 @@ export class WeightedChoice extends Choice {
   }
 
   override perFilterConfig(filterName: string): unknown {
-    return Object.hasOwn(this.filterConfig, filterName) ? this.filterConfig[filterName] : this.entry.perFilterConfig(filterName);
+    return Object.hasOwn(this.filterConfig, filterName) ? this.filterConfig[filterName].config : this.entry.perFilterConfig(filterName);
+  }
+
+  override filterDisabled(filterName: string): boolean | undefined {
+    return Object.hasOwn(this.filterConfig, filterName) ? this.filterConfig[filterName].disabled : this.entry.filterDisabled(filterName);
   }
 }

@@ -135,6 +135,9 @@ export class TlsRedirect implements RouteView {
   perFilterConfig(): undefined {
     return undefined;
   }
+  filterDisabled(): undefined {
+    return undefined;
+  }
   location(headers: HeaderMap): string {
     return `https://${headers.get(":authority") ?? ""}${headers.get(":path") ?? "/"}`;
   }

@@ -9,11 +9,10 @@ import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { EMPTY_SNAPSHOT } from "../config/snapshot-delta.ts";
 import { structuralKey } from "../config/structural-key.ts";
-import type { InfoTest } from "../extensions/access-loggers.ts";
 import type { ExtensionContext } from "../extensions/context.ts";
 import { HttpConnectionManagerFactory } from "../extensions/http-connection-manager.ts";
 import { LogFiles } from "../extensions/log-file.ts";
-import { type AccessLogger, DateCache, type RouteTable } from "../http/conn-manager-config.ts";
+import { DateCache, type RouteTable } from "../http/conn-manager-config.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
 import { Flusher } from "../net/connection.ts";
 import { ActiveListener, type ChainFactory, type ListenerContext } from "../net/listener.ts";
@@ -24,7 +23,6 @@ import { ClusterManager } from "../upstream/cluster-manager.ts";
 /** What the data plane asks of the plugin host (wasm), so that it can be made without one. */
 export interface PluginHost {
   filter(filterName: string, plugin: PluginConfig, direction: number): StreamFilterFactory;
-  accessLogger(plugin: PluginConfig, filter: InfoTest | undefined): AccessLogger;
 }
 
 export interface DataPlaneOptions {
@@ -202,9 +200,6 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     return this.plugins.filter(filterName, plugin, direction);
   }
 
-  wasmAccessLogger(plugin: PluginConfig, filter: InfoTest | undefined): AccessLogger {
-    return this.plugins.accessLogger(plugin, filter);
-  }
 
   // ---- shutting down ----
 

@@ -52,15 +52,12 @@ export function insertPlugins(listener: Listener, plugins: readonly PluginResour
 }
 
 /**
- * Istio's order of a sidecar's chain: AUTHN, AUTHZ, RBAC, STATS, then the rest, unspecified just before the router. Filters
- * that an operator configured come behind the phases, as what authenticates and authorizes must see a request first; STATS
- * comes behind the last RBAC filter, so that it counts only what was let through.
+ * Phases before the filters that the operator configured (what authenticates and authorizes sees a request first), unspecified
+ * just before the router.
  */
 export function insertIntoChain(chain: readonly HttpFilterConfig[], plugins: readonly PluginResource[]): readonly HttpFilterConfig[] {
   const of = (phase: PluginPhase): readonly HttpFilterConfig[] => plugins.filter((plugin) => plugin.phase === phase).map((plugin) => plugin.filter);
-  const lastRbac = chain.findLastIndex((filter) => filter.kind === "rbac");
   const router = chain.at(-1)?.kind === "router" ? chain.slice(-1) : [];
-  const guarded = chain.slice(0, lastRbac + 1);
-  const rest = chain.slice(lastRbac + 1, chain.length - router.length);
-  return [...of("AUTHN"), ...of("AUTHZ"), ...guarded, ...of("STATS"), ...rest, ...of("UNSPECIFIED"), ...router];
+  const configured = chain.slice(0, chain.length - router.length);
+  return [...of("AUTHN"), ...of("AUTHZ"), ...of("STATS"), ...configured, ...of("UNSPECIFIED"), ...router];
 }

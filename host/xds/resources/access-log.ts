@@ -1,10 +1,9 @@
-// config.accesslog.v3.AccessLog: loggers for files, standard streams and wasm.
+// config.accesslog.v3.AccessLog: loggers for files and standard streams.
 import type { AccessLog } from "../../config/access-log.ts";
 import type { ConfigReader, ParseContext } from "../../config/extension.ts";
 import type { Json } from "../message.ts";
 import { parseAccessLogFilter } from "./access-log-filter.ts";
 import { checkedText, defaultLogFormat, parseJsonFormat, parseLogFormat } from "./log-format.ts";
-import { parsePluginConfig } from "./wasm-plugin.ts";
 
 export function parseAccessLogs(readers: readonly ConfigReader[], ctx: ParseContext): readonly AccessLog[] {
   return readers.flatMap((reader) => {
@@ -18,7 +17,6 @@ const loggers: Readonly<Record<string, (reader: ConfigReader, filter: AccessLog[
   "envoy.extensions.access_loggers.file.v3.FileAccessLog": parseFile,
   "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog": (reader, filter, ctx) => parseStream("stdout", reader, filter, ctx),
   "envoy.extensions.access_loggers.stream.v3.StderrAccessLog": (reader, filter, ctx) => parseStream("stderr", reader, filter, ctx),
-  "envoy.extensions.access_loggers.wasm.v3.WasmAccessLog": parseWasm,
 };
 
 function parseAccessLog(reader: ConfigReader, ctx: ParseContext): AccessLog | undefined {
@@ -63,11 +61,4 @@ function parseStream(kind: "stdout" | "stderr", reader: ConfigReader, filter: Ac
 function formatOf(reader: ConfigReader, ctx: ParseContext): typeof defaultLogFormat {
   const format = reader.message("log_format");
   return format === undefined ? defaultLogFormat : parseLogFormat(format, ctx);
-}
-
-function parseWasm(reader: ConfigReader, filter: AccessLog["filter"], ctx: ParseContext): AccessLog | undefined {
-  const config = reader.message("config");
-  const plugin = config === undefined ? undefined : parsePluginConfig(config, ctx);
-  if (config === undefined) reader.refuse("config", "value is required");
-  return plugin === undefined ? undefined : { kind: "wasm", plugin, filter };
 }

@@ -1,0 +1,173 @@
+// Between a snapshot and the workers: every plugin in it is compiled and tried (a canary VM that is started, configured and thrown
+// away) before it reaches traffic. What fails is refused, and the version before it serves on:
+//   a plugin of the plugins folder   its last good version stays in the chains
+//   a listener or discovered filter  the resource's last good version stays, whole
+// A first version that fails goes through as it is: the data plane then holds the plugin's failure policy.
+import type { HttpFilterConfig, Listener } from "../config/listener.ts";
+import type { PluginConfig } from "../config/plugin.ts";
+import type { Snapshot } from "../config/snapshot.ts";
+import { structuralKey } from "../config/structural-key.ts";
+import type { LoadedModule } from "../wasm/module.ts";
+import type { Deployment } from "./workers.ts";
+
+export interface PluginGateOptions {
+  bytesOf(sha256: string): Uint8Array | undefined;
+  load(bytes: Uint8Array): Promise<{ readonly ok: true; readonly module: LoadedModule } | { readonly ok: false; readonly errors: readonly string[] }>;
+  /** Why the module refuses this configuration, or undefined. */
+  canary(config: PluginConfig, module: LoadedModule): string | undefined;
+  /** Names of plugins that come from the plugins folder. */
+  isResource(pluginName: string): boolean;
+  onRefused(what: string, reason: string): void;
+}
+
+export interface PluginVerdict {
+  readonly name: string;
+  readonly sha256: string;
+  /** undefined: accepted. */
+  readonly refusal: string | undefined;
+  readonly atMs: number;
+}
+
+type WasmFilter = Extract<HttpFilterConfig, { kind: "wasm" }>;
+
+export class PluginGate {
+  private readonly options: PluginGateOptions;
+  private readonly modules = new Map<string, LoadedModule | readonly string[]>();
+  private readonly verdicts = new Map<string, string | undefined>();
+  private readonly lastGoodFilters = new Map<string, WasmFilter>();
+  private readonly lastGoodListeners = new Map<string, Listener>();
+  private readonly lastGoodExtensions = new Map<string, HttpFilterConfig>();
+  private readonly latest = new Map<string, PluginVerdict>();
+  private readonly changed = new WeakMap<Listener, Listener>();
+
+  constructor(options: PluginGateOptions) {
+    this.options = options;
+  }
+
+  /** The last verdict on each plugin by name. */
+  get plugins(): readonly PluginVerdict[] {
+    return [...this.latest.values()];
+  }
+
+  async admit(snapshot: Snapshot): Promise<Deployment> {
+    const filters = [...snapshot.listeners.flatMap(wasmFilters), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
+    for (const { plugin } of filters) await this.judge(plugin);
+    const names = new Set(filters.map((filter) => filter.plugin.name));
+    for (const name of this.latest.keys()) if (!names.has(name)) this.latest.delete(name);
+    const listeners = snapshot.listeners.map((listener) => this.admitListener(listener));
+    const extensionConfigs: Record<string, HttpFilterConfig> = {};
+    for (const [name, config] of Object.entries(snapshot.extensionConfigs)) extensionConfigs[name] = this.admitExtension(name, config);
+    const admitted = { ...snapshot, listeners, extensionConfigs };
+    return { snapshot: admitted, modules: this.modulesOf(admitted) };
+  }
+
+  private async judge(plugin: PluginConfig): Promise<void> {
+    const key = structuralKey(plugin);
+    if (this.verdicts.has(key)) {
+      this.record(plugin, this.verdicts.get(key));
+      return;
+    }
+    const module = await this.module(plugin.sha256);
+    const refusal = isLoaded(module) ? this.options.canary(plugin, module) : module.join("; ");
+    this.verdicts.set(key, refusal);
+    this.record(plugin, refusal);
+    if (refusal !== undefined) this.options.onRefused(`plugin ${plugin.name} (${plugin.source}, sha256 ${plugin.sha256.slice(0, 12)})`, refusal);
+  }
+
+  private record(plugin: PluginConfig, refusal: string | undefined): void {
+    const before = this.latest.get(plugin.name);
+    if (before !== undefined && before.sha256 === plugin.sha256 && before.refusal === refusal) return;
+    this.latest.set(plugin.name, { name: plugin.name, sha256: plugin.sha256, refusal, atMs: Date.now() });
+  }
+
+  private async module(sha256: string): Promise<LoadedModule | readonly string[]> {
+    const known = this.modules.get(sha256);
+    if (known !== undefined) return known;
+    const bytes = this.options.bytesOf(sha256);
+    const result = bytes === undefined ? { ok: false as const, errors: ["the module's bytes are gone"] } : await this.options.load(bytes);
+    const module = result.ok ? result.module : result.errors;
+    this.modules.set(sha256, module);
+    return module;
+  }
+
+  private refusalOf(filter: WasmFilter): string | undefined {
+    return this.verdicts.get(structuralKey(filter.plugin));
+  }
+
+  private admitListener(listener: Listener): Listener {
+    const filters = wasmFilters(listener);
+    const bad = filters.filter((filter) => this.refusalOf(filter) !== undefined);
+    for (const filter of filters) if (this.refusalOf(filter) === undefined) this.lastGoodFilters.set(`${listener.name}|${filter.name}`, filter);
+    if (bad.length === 0) {
+      this.lastGoodListeners.set(listener.name, listener);
+      return listener;
+    }
+    const own = bad.filter((filter) => !this.options.isResource(filter.plugin.name));
+    const before = this.lastGoodListeners.get(listener.name);
+    if (own.length > 0 && before !== undefined) {
+      this.options.onRefused(`listener ${listener.name}`, `${own.map((filter) => `plugin ${filter.plugin.name}`).join(", ")} was refused; the version before stays in force`);
+      return before;
+    }
+    return this.replaceBad(listener);
+  }
+
+  private replaceBad(listener: Listener): Listener {
+    const known = this.changed.get(listener);
+    if (known !== undefined) return known;
+    const replace = (filter: HttpFilterConfig): HttpFilterConfig =>
+      filter.kind === "wasm" && this.refusalOf(filter) !== undefined ? (this.lastGoodFilters.get(`${listener.name}|${filter.name}`) ?? filter) : filter;
+    const replaced: Listener = mapFilters(listener, (filters) => filters.map(replace));
+    this.changed.set(listener, replaced);
+    return replaced;
+  }
+
+  private admitExtension(name: string, config: HttpFilterConfig): HttpFilterConfig {
+    const refusal = config.kind === "wasm" ? this.refusalOf(config) : undefined;
+    if (refusal === undefined) {
+      this.lastGoodExtensions.set(name, config);
+      return config;
+    }
+    return this.lastGoodExtensions.get(name) ?? config;
+  }
+
+  /** The compiled modules that a snapshot names; all others are forgotten. */
+  private modulesOf(snapshot: Snapshot): Map<string, LoadedModule> {
+    const used = new Map<string, LoadedModule>();
+    const filters = [...snapshot.listeners.flatMap(wasmFilters), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
+    for (const { plugin } of filters) {
+      const module = this.modules.get(plugin.sha256);
+      if (module !== undefined && isLoaded(module)) used.set(plugin.sha256, module);
+    }
+    for (const sha256 of [...this.modules.keys()]) if (!used.has(sha256)) this.modules.delete(sha256);
+    if (this.verdicts.size > MAX_VERDICTS) this.verdicts.clear();
+    return used;
+  }
+}
+
+/** Verdicts on configurations that came and went; forgetting them costs another canary. */
+const MAX_VERDICTS = 1000;
+
+function isLoaded(module: LoadedModule | readonly string[]): module is LoadedModule {
+  return !Array.isArray(module);
+}
+
+function isWasm(filter: HttpFilterConfig): filter is WasmFilter {
+  return filter.kind === "wasm";
+}
+
+function wasmFilters(listener: Listener): WasmFilter[] {
+  const chains = listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
+  return chains.flatMap((chain) => chain.networkFilters.flatMap((filter) => filter.config.httpFilters.flatMap((http) => (http.kind === "wasm" ? [http] : http.kind === "discovery" && http.defaultConfig?.kind === "wasm" ? [http.defaultConfig] : []))));
+}
+
+function mapFilters(listener: Listener, change: (filters: readonly HttpFilterConfig[]) => readonly HttpFilterConfig[]): Listener {
+  const mapChain = (chain: Listener["filterChains"][number]): Listener["filterChains"][number] => ({
+    ...chain,
+    networkFilters: chain.networkFilters.map((filter) => ({ ...filter, config: { ...filter.config, httpFilters: change(filter.config.httpFilters) } })),
+  });
+  return {
+    ...listener,
+    filterChains: listener.filterChains.map(mapChain),
+    defaultFilterChain: listener.defaultFilterChain === undefined ? undefined : mapChain(listener.defaultFilterChain),
+  };
+}

@@ -1,0 +1,16 @@
+// What the configuration reader gets from the rest of the host.
+import { checkRegex } from "../base/regex.ts";
+import { checkFormat } from "../http/formatter.ts";
+import type { XdsServices } from "../xds/context.ts";
+import { builtInHttpFilters } from "../xds/extensions.ts";
+import { createFileModuleSource, type FileModuleSource } from "../xds/module-source.ts";
+
+export function createXdsServices(): XdsServices & { readonly modules: FileModuleSource } {
+  return {
+    checkRegex,
+    checkFormat: (format) => checkFormat(format.replaceAll("%LOCAL_REPLY_BODY%", "")),
+    modules: createFileModuleSource(),
+    environment: process.env,
+    extensions: { httpFilters: builtInHttpFilters },
+  };
+}
