@@ -1,0 +1,52 @@
+// Compiles the plugins of a static configuration and tries them (a canary), for `sluice validate` and at start.
+import { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import { systemRandom, systemTime } from "../base/system.ts";
+import type { HttpFilterConfig } from "../config/listener.ts";
+import type { PluginConfig } from "../config/plugin.ts";
+import type { Node } from "../config/snapshot.ts";
+import { createSharedMemory, createVmServices } from "../extensions/plugin-host.ts";
+import { StatsStore } from "../stats/store.ts";
+import { loadModule } from "../wasm/module.ts";
+import { canaryPlugin } from "../wasm/runtime.ts";
+import type { LoadedBootstrap } from "../xds/load-bootstrap.ts";
+import type { FileModuleSource } from "../xds/module-source.ts";
+
+/** Why plugins are refused, a line each. */
+export async function tryPlugins(loaded: LoadedBootstrap, services: { readonly modules: FileModuleSource }): Promise<string[]> {
+  const silent: Logger = { log() {}, enabled: () => false };
+  const canary = createCanary(loaded.bootstrap.node, silent);
+  const refusals: string[] = [];
+  for (const { config: listener } of loaded.listeners) {
+    const chains = listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
+    for (const filter of chains.flatMap((chain) => chain.networkFilters.flatMap((network) => network.config.httpFilters))) {
+      const plugin = pluginOf(filter);
+      const bytes = plugin === undefined ? undefined : services.modules.bytesOf(plugin.sha256);
+      if (plugin === undefined || bytes === undefined) continue;
+      const module = await loadModule(bytes);
+      const refusal = module.ok ? canary(plugin, module.module) : module.errors.join("; ");
+      if (refusal !== undefined) refusals.push(`listener ${listener.name}: plugin ${plugin.name} (${plugin.source}): ${refusal}`);
+    }
+  }
+  return refusals;
+}
+
+function pluginOf(filter: HttpFilterConfig): PluginConfig | undefined {
+  return filter.kind === "wasm" ? filter.plugin : undefined;
+}
+
+/** What the main thread runs before a plugin reaches the workers; its statistics go nowhere. */
+export function createCanary(node: Node, logger: Logger): (plugin: PluginConfig, module: Parameters<typeof canaryPlugin>[1]) => string | undefined {
+  const services = createVmServices({
+    workerId: 0,
+    clock: new Clock(systemTime),
+    random: systemRandom,
+    stats: new StatsStore(() => {}),
+    logger,
+    node,
+    shared: createSharedMemory(),
+    clusters: undefined,
+    notifyQueue: () => {},
+  });
+  return (plugin, module) => canaryPlugin(plugin, module, services);
+}

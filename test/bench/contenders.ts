@@ -1,0 +1,160 @@
+// The proxies that are measured: how each is started, on which core, and what it cost.
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bootstrap, haproxy, nginxProxy, nginxUpstream, type Ports } from "./config.ts";
+
+export type ContenderName = "sluice" | "envoy" | "nginx" | "haproxy";
+
+export interface Running {
+  readonly name: ContenderName;
+  readonly port: number;
+  readonly pid: number;
+  /** From spawn to the first answered request, milliseconds. */
+  readonly startMs: number;
+  stop(): Promise<void>;
+}
+
+const PROXY_CORE = "0";
+const LOAD_CORE = "1";
+
+export function taskset(core: string, command: readonly string[]): readonly [string, string[]] {
+  return ["taskset", ["-c", core, ...command]];
+}
+
+export const loadCommand = (command: readonly string[]): readonly [string, string[]] => taskset(LOAD_CORE, command);
+
+export function which(program: string): string | undefined {
+  const found = spawnSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" });
+  const path = found.stdout.trim();
+  if (path !== "") return path;
+  return existsSync(`/usr/sbin/${program}`) ? `/usr/sbin/${program}` : undefined;
+}
+
+/** SLUICE_ENVOY, or undefined: then Envoy is left out of the tables. */
+export function envoyPath(): string | undefined {
+  const path = process.env.SLUICE_ENVOY;
+  return path !== undefined && existsSync(path) ? path : undefined;
+}
+
+export class Rig {
+  readonly folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
+  private readonly children: ChildProcess[] = [];
+  private nextPort = 21000 + Math.floor(Math.random() * 200) * 10;
+  upstreamPort = 0;
+  private files = 0;
+
+  port(): number {
+    return this.nextPort++;
+  }
+
+  private file(text: string, suffix: string): string {
+    const path = join(this.folder, `${this.files++}${suffix}`);
+    writeFileSync(path, text);
+    return path;
+  }
+
+  private run(core: string, command: readonly string[]): ChildProcess {
+    const [program, args] = taskset(core, command);
+    const child = spawn(program, args, { stdio: ["ignore", "ignore", process.env.SLUICE_BENCH_VERBOSE === undefined ? "ignore" : "inherit"] });
+    this.children.push(child);
+    return child;
+  }
+
+  async startUpstream(): Promise<void> {
+    const nginx = which("nginx");
+    if (nginx === undefined) throw new Error("the bench needs nginx as upstream (Debian: nginx-light)");
+    this.upstreamPort = this.port();
+    this.run(LOAD_CORE, [nginx, "-p", this.folder, "-c", this.file(nginxUpstream(this.upstreamPort, this.folder), ".conf")]);
+    await firstAnswer(this.upstreamPort);
+  }
+
+  /** undefined: the program is not on this machine. */
+  async start(name: ContenderName, authzModule?: string): Promise<Running | undefined> {
+    const ports: Ports = { proxy: this.port(), admin: this.port(), upstream: this.upstreamPort };
+    const command = this.command(name, ports, authzModule);
+    if (command === undefined) return undefined;
+    const begin = performance.now();
+    const child = this.run(PROXY_CORE, command);
+    await firstAnswer(ports.proxy);
+    const startMs = performance.now() - begin;
+    // nginx works in a child of the process that was started.
+    const pid = name === "nginx" ? childOf(child.pid ?? 0) : (child.pid ?? 0);
+    return { name, port: ports.proxy, pid, startMs, stop: () => stopChild(child) };
+  }
+
+  private command(name: ContenderName, ports: Ports, authzModule: string | undefined): string[] | undefined {
+    switch (name) {
+      case "sluice":
+        return [process.execPath, new URL("../../bin/sluice.js", import.meta.url).pathname, "run", "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "-l", "warning"];
+      case "envoy": {
+        const envoy = envoyPath();
+        const id = String(1000 + (ports.proxy % 30000));
+        return envoy === undefined ? undefined : [envoy, "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "--base-id", id, "-l", "off"];
+      }
+      case "nginx": {
+        const nginx = which("nginx");
+        return nginx === undefined ? undefined : [nginx, "-p", this.folder, "-c", this.file(nginxProxy(ports, this.folder), ".conf")];
+      }
+      case "haproxy": {
+        const program = which("haproxy");
+        return program === undefined ? undefined : [program, "-f", this.file(haproxy(ports), ".cfg")];
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.children.map(stopChild));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function stopChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.kill("SIGKILL");
+  if (child.pid !== undefined) spawnSync("pkill", ["-KILL", "-P", String(child.pid)]);
+  await gone;
+}
+
+function childOf(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  return Number(children[0] || pid);
+}
+
+async function firstAnswer(port: number): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  for (;;) {
+    const good = await new Promise<boolean>((resolve) => {
+      const asked = request({ port, host: "127.0.0.1", path: "/", headers: { "user-agent": "bench" } }, (answer) => {
+        answer.resume();
+        answer.on("end", () => resolve(answer.statusCode === 200));
+      });
+      asked.on("error", () => resolve(false));
+      asked.end();
+    });
+    if (good) return;
+    if (performance.now() > deadline) throw new Error(`nothing answers on port ${port}`);
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+}
+
+const TICKS_PER_SECOND = 100;
+
+/** User and system time of all threads of a process, microseconds. */
+export function cpuUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1e6) / TICKS_PER_SECOND;
+}
+
+/** Resident memory, MB. */
+export function rssMb(pid: number): number {
+  const line = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
+  return line === null ? 0 : Number(line[1]) / 1024;
+}
+
+export function fdCount(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}

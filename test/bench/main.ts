@@ -1,0 +1,159 @@
+// npm run bench: Sluice beside Envoy, nginx and HAProxy in one run, the proxy on core 0, load and upstream on core 1. Contenders take
+// turns, so that a noisy machine is noisy for all; each figure is the median of its rounds. Prints a table, writes JSON.
+//   --rounds N (3)   --seconds N (5)   --rows a,b   --json FILE (dist/bench.json)
+import { writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { parseArgs } from "node:util";
+import { type ContenderName, envoyPath, fdCount, Rig, rssMb, type Running } from "./contenders.ts";
+import { type LoadResult, openLoop, postScript, wrk } from "./load.ts";
+import { idleConnectionKb } from "./idle.ts";
+
+interface Row {
+  readonly name: string;
+  readonly contender: ContenderName;
+  readonly cpuUsPerRequest?: number;
+  readonly requestsPerSecond?: number;
+  readonly p99Ms?: number;
+  readonly megabytesPerSecond?: number;
+  readonly rssMb?: number;
+  readonly startMs?: number;
+  readonly idleConnectionKb?: number;
+  readonly errors?: number;
+}
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "5" },
+    rows: { type: "string" },
+    json: { type: "string", default: "dist/bench.json" },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const wanted = values.rows?.split(",");
+const AUTHZ = new URL("../../filters/authz.wasm", import.meta.url).pathname;
+const MIB = 1024 * 1024;
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+function summarize(name: string, contender: ContenderName, results: readonly LoadResult[]): Row {
+  return {
+    name,
+    contender,
+    cpuUsPerRequest: median(results.map((result) => result.cpuUsPerRequest)),
+    requestsPerSecond: median(results.map((result) => result.requestsPerSecond)),
+    p99Ms: median(results.map((result) => result.p99Ms)),
+    megabytesPerSecond: median(results.map((result) => result.megabytesPerSecond)),
+    errors: results.reduce((sum, result) => sum + result.errors, 0),
+  };
+}
+
+/** Runs `load` on each contender in turn, `rounds` times, after a warm-up. */
+async function measure(name: string, contenders: readonly Running[], load: (target: Running) => Promise<LoadResult>): Promise<Row[]> {
+  const results = new Map<Running, LoadResult[]>(contenders.map((target) => [target, []]));
+  for (const target of contenders) await wrk(target, 2, 64, undefined, 0);
+  for (let round = 0; round < rounds; round++) {
+    for (const target of contenders) {
+      process.stderr.write(`\r${name}: round ${round + 1}/${rounds} ${target.name}          `);
+      results.get(target)?.push(await load(target));
+    }
+  }
+  process.stderr.write("\r\u001b[K");
+  return contenders.map((target) => summarize(name, target.name, results.get(target) ?? []));
+}
+
+async function startAll(rig: Rig, names: readonly ContenderName[], authz: string | undefined): Promise<Running[]> {
+  const running: Running[] = [];
+  for (const name of names) {
+    const target = await rig.start(name, authz);
+    if (target !== undefined) running.push(target);
+  }
+  return running;
+}
+
+async function stopAll(running: readonly Running[]): Promise<void> {
+  for (const target of running) await target.stop();
+}
+
+async function plainRows(rig: Rig): Promise<Row[]> {
+  const rows: Row[] = [];
+  const running = await startAll(rig, ["sluice", "envoy", "nginx", "haproxy"], undefined);
+  for (const target of running) rows.push({ name: "start to first answer", contender: target.name, startMs: target.startMs });
+  rows.push(...(await measure("HTTP/1.1 no filter, 64 connections", running, (target) => wrk(target, seconds, 64, undefined, 0))));
+  rows.push(...(await measure("HTTP/1.1 no filter, 8000 rq/s", running, (target) => openLoop(target, 8000, seconds, 64))));
+  const script = postScript(rig.folder, MIB);
+  rows.push(...(await measure("POST 1 MiB, 8 connections", running, (target) => wrk(target, seconds, 8, script, MIB))));
+  for (const target of running) rows.push({ name: "memory after load", contender: target.name, rssMb: rssMb(target.pid) });
+  for (const target of running) rows.push({ name: "idle keep-alive connection", contender: target.name, idleConnectionKb: await idleConnectionKb(target) });
+  for (const target of running) if (fdCount(target.pid) > 1500) process.stderr.write(`${target.name}: ${fdCount(target.pid)} descriptors are still open\n`);
+  await stopAll(running);
+  return rows;
+}
+
+/** The same authorization module in both: what it adds is the difference to a plain instance that takes turns with it. */
+async function filterRows(rig: Rig): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const name of ["sluice", "envoy"] as const) {
+    const plain = await rig.start(name);
+    const filtered = await rig.start(name, AUTHZ);
+    if (plain === undefined || filtered === undefined) continue;
+    rows.push({ name: "start to first answer, authz filter", contender: name, startMs: filtered.startMs });
+    const [without, withFilter] = await measure("authz filter", [plain, filtered], (target) => wrk(target, seconds, 64, undefined, 0));
+    rows.push({ ...without, name: "authz row: no filter" }, { ...withFilter, name: "authz row: with authz filter" });
+    rows.push({ name: "authz filter adds", contender: name, cpuUsPerRequest: (withFilter.cpuUsPerRequest ?? 0) - (without.cpuUsPerRequest ?? 0) });
+    rows.push({ name: "memory after load, authz filter", contender: name, rssMb: rssMb(filtered.pid) });
+    await stopAll([plain, filtered]);
+  }
+  return rows;
+}
+
+function format(value: number | undefined, digits: number): string {
+  return value === undefined || value === 0 ? "-" : value.toFixed(digits);
+}
+
+function print(rows: readonly Row[]): void {
+  const header = ["row", "proxy", "CPU us/rq", "rq/s", "p99 ms", "MB/s", "RSS MB", "start ms", "KB/conn", "errors", "CPU / Envoy"];
+  const envoy = new Map(rows.filter((row) => row.contender === "envoy").map((row) => [row.name, row]));
+  const lines = rows.map((row) => {
+    const base = envoy.get(row.name)?.cpuUsPerRequest;
+    const ratio = base === undefined || row.cpuUsPerRequest === undefined ? undefined : row.cpuUsPerRequest / base;
+    return [
+      row.name,
+      row.contender,
+      format(row.cpuUsPerRequest, 1),
+      format(row.requestsPerSecond, 0),
+      format(row.p99Ms, 2),
+      format(row.megabytesPerSecond, 0),
+      format(row.rssMb, 0),
+      format(row.startMs, 0),
+      format(row.idleConnectionKb, 1),
+      row.errors === undefined ? "-" : String(row.errors),
+      format(ratio, 2),
+    ];
+  });
+  const widths = header.map((name, i) => Math.max(name.length, ...lines.map((line) => line[i].length)));
+  const text = [header, ...lines].map((line) => line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")).join("\n");
+  process.stdout.write(`${text}\n`);
+}
+
+async function main(): Promise<void> {
+  if (availableParallelism() < 2) throw new Error("the bench needs two cores");
+  if (envoyPath() === undefined) process.stderr.write("SLUICE_ENVOY does not name an Envoy binary: its rows are left out\n");
+  const rig = new Rig();
+  const rows: Row[] = [];
+  try {
+    await rig.startUpstream();
+    if (wanted === undefined || wanted.includes("plain")) rows.push(...(await plainRows(rig)));
+    if (wanted === undefined || wanted.includes("filter")) rows.push(...(await filterRows(rig)));
+  } finally {
+    await rig.close();
+  }
+  print(rows);
+  writeFileSync(values.json, `${JSON.stringify({ node: process.version, date: new Date().toISOString(), rounds, seconds, rows }, null, 2)}\n`);
+}
+
+await main();
