@@ -97,17 +97,7 @@ async function buildFilter(name: string, target: Target, force: boolean): Promis
   // Loading the compiler costs more than the whole check of an unchanged tree.
   const asc = await import("assemblyscript/asc");
   const { error, stderr } = await asc.main(
-    [
-      `filters/${name}/index.ts`,
-      "--config",
-      `filters/${name}/asconfig.json`,
-      "--baseDir",
-      root,
-      "--target",
-      target,
-      "--outFile",
-      out,
-    ],
+    [`filters/${name}/index.ts`, "--config", `filters/${name}/asconfig.json`, "--baseDir", root, "--target", target, "--outFile", out],
     { readFile: readSource, writeFile: writeOutput, listFiles: listSources },
   );
   if (error !== null) {

@@ -70,13 +70,7 @@ export function proxy_on_response_trailers(id: u32, count: u32): u32 {
   return status;
 }
 
-export function proxy_on_http_call_response(
-  id: u32,
-  token: u32,
-  headerCount: u32,
-  bodySize: u32,
-  trailerCount: u32,
-): void {
+export function proxy_on_http_call_response(id: u32, token: u32, headerCount: u32, bodySize: u32, trailerCount: u32): void {
   enterCallback();
   httpCallAnswered(token, headerCount, bodySize, trailerCount);
   leaveCallback();

@@ -83,10 +83,7 @@ export class HeaderList {
       const valueStart = data + nameLen + 1;
       const end = valueStart + valueLen + 1;
       if (end > <u64>whole.length) return list;
-      list.addBytes(
-        whole.slice(<i32>data, <i32>data + <i32>nameLen),
-        whole.slice(<i32>valueStart, <i32>valueStart + <i32>valueLen),
-      );
+      list.addBytes(whole.slice(<i32>data, <i32>data + <i32>nameLen), whole.slice(<i32>valueStart, <i32>valueStart + <i32>valueLen));
       data = end;
     }
     return list;

@@ -188,8 +188,7 @@ export class RequestPrincipalMatcher extends Matcher {
         issuerMatcher = TextMatcher.prefix(pattern.substring(0, pattern.length - 1));
         subjectMatcher = TextMatcher.notEmpty();
       } else {
-        subjectMatcher =
-          subject == "*" ? TextMatcher.notEmpty() : TextMatcher.prefix(subject.substring(0, subject.length - 1));
+        subjectMatcher = subject == "*" ? TextMatcher.notEmpty() : TextMatcher.prefix(subject.substring(0, subject.length - 1));
       }
     }
     return new RequestPrincipalMatcher(issuerMatcher, subjectMatcher, subjectAttribute);

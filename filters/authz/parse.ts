@@ -3,24 +3,8 @@
 
 import { ByteString, JsonValue } from "sluice/sdk";
 import { CidrRange, parseDecimal } from "./address";
-import {
-  AddressAttribute,
-  Attribute,
-  ClaimAttribute,
-  HeaderAttribute,
-  PathAttribute,
-  PortAttribute,
-  TextAttribute,
-} from "./attributes";
-import {
-  CidrMatcher,
-  GlobMatcher,
-  Matcher,
-  PortMatcher,
-  RequestPrincipalMatcher,
-  TemplateMatcher,
-  TextMatcher,
-} from "./matchers";
+import { AddressAttribute, Attribute, ClaimAttribute, HeaderAttribute, PathAttribute, PortAttribute, TextAttribute } from "./attributes";
+import { CidrMatcher, GlobMatcher, Matcher, PortMatcher, RequestPrincipalMatcher, TemplateMatcher, TextMatcher } from "./matchers";
 import { PathTemplate } from "./path-template";
 import { Action, Condition, Conditions, Policy, PolicySet, Rule } from "./policy";
 

@@ -16,10 +16,7 @@ export class Check extends HttpCall {
   start(): bool {
     const config = this.config;
     const request = this.stream.requestHeaders;
-    const headers = new HeaderList()
-      .add(":method", config.method)
-      .add(":path", config.path)
-      .add(":authority", config.authority);
+    const headers = new HeaderList().add(":method", config.method).add(":path", config.path).add(":authority", config.authority);
     const method = request.get(":method");
     if (method != null) headers.add("x-original-method", method);
     const path = request.get(":path");

@@ -18,9 +18,7 @@ export class CalloutConfig {
   private allowed: i64[] = [];
 
   constructor(config: JsonValue) {
-    config.allowOnly(
-      "cluster, authority, path, method, headers, upstreamHeaders, timeoutMs, allowStatuses, failureMode, failureStatus",
-    );
+    config.allowOnly("cluster, authority, path, method, headers, upstreamHeaders, timeoutMs, allowStatuses, failureMode, failureStatus");
     this.cluster = config.get("cluster").string("");
     if (this.cluster.length == 0) config.get("cluster").fail("required");
     this.authority = config.get("authority").string(this.cluster);
@@ -50,8 +48,7 @@ function names(config: JsonValue): ByteString[] {
   for (let i = 0; i < items.length; i++) {
     const name = items[i].string("").toLowerCase();
     // These belong to one message; passed on to another they would break its framing or its routing.
-    if (name.length == 0 || name.startsWith(":") || isFraming(name))
-      items[i].fail('"' + name + '" cannot be passed on');
+    if (name.length == 0 || name.startsWith(":") || isFraming(name)) items[i].fail('"' + name + '" cannot be passed on');
     list.push(ByteString.of(name));
   }
   return list;

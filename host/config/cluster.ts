@@ -22,7 +22,11 @@ export interface Cluster {
   readonly overprovisioningFactor: number;
   readonly circuitBreakers: { readonly default: Thresholds; readonly high: Thresholds };
   readonly http: UpstreamHttpOptions;
-  readonly dns: { readonly refreshRateMs: number; readonly respectDnsTtl: boolean; readonly lookupFamily: "AUTO" | "V4_ONLY" | "V6_ONLY" | "V4_PREFERRED" | "ALL" };
+  readonly dns: {
+    readonly refreshRateMs: number;
+    readonly respectDnsTtl: boolean;
+    readonly lookupFamily: "AUTO" | "V4_ONLY" | "V6_ONLY" | "V4_PREFERRED" | "ALL";
+  };
   readonly upstreamBindAddress: string | undefined;
   readonly tcpKeepalive: { readonly probeStartMs: number } | undefined;
   /** Endpoints given inline (STATIC, DNS); EDS ones come by name in the snapshot. */

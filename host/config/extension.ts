@@ -86,7 +86,11 @@ export interface HttpFilterExtension {
   /** Must be the last filter of its chain, and the only one of its kind in it. */
   readonly isTerminal: boolean;
   /** Problems go to the reader; the result of a refused message is not used. */
-  parse(reader: ConfigReader, filter: { readonly name: string; readonly disabled: boolean }, ctx: ParseContext): HttpFilterConfig | undefined;
+  parse(
+    reader: ConfigReader,
+    filter: { readonly name: string; readonly disabled: boolean },
+    ctx: ParseContext,
+  ): HttpFilterConfig | undefined;
   /** typed_per_filter_config: message names and parser; undefined: none for this filter. */
   readonly perRoute?: {
     readonly typeNames: readonly string[];

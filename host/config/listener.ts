@@ -54,7 +54,13 @@ export type HttpFilterConfig =
   | { readonly kind: "router"; readonly name: string; readonly disabled: boolean; readonly config: RouterConfig }
   | { readonly kind: "wasm"; readonly name: string; readonly disabled: boolean; readonly plugin: PluginConfig }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
-  | { readonly kind: "discovery"; readonly name: string; readonly disabled: boolean; readonly typeUrls: readonly string[]; readonly defaultConfig: HttpFilterConfig | undefined };
+  | {
+      readonly kind: "discovery";
+      readonly name: string;
+      readonly disabled: boolean;
+      readonly typeUrls: readonly string[];
+      readonly defaultConfig: HttpFilterConfig | undefined;
+    };
 
 export interface RouterConfig {
   readonly dynamicStats: boolean;

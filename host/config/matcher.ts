@@ -22,9 +22,7 @@ export interface HeaderMatcher {
 
 export interface QueryParameterMatcher {
   readonly name: string;
-  readonly match:
-    | { readonly kind: "string"; readonly matcher: StringMatcher }
-    | { readonly kind: "present"; readonly present: boolean };
+  readonly match: { readonly kind: "string"; readonly matcher: StringMatcher } | { readonly kind: "present"; readonly present: boolean };
 }
 
 /** core.v3.RuntimeFractionalPercent with its default; numerator of `denominator` (100, 10000 or 1000000). */

@@ -35,11 +35,7 @@ export interface HeaderMutations {
   readonly responseToRemove: readonly string[];
 }
 
-export type AppendAction =
-  | "APPEND_IF_EXISTS_OR_ADD"
-  | "ADD_IF_ABSENT"
-  | "OVERWRITE_IF_EXISTS_OR_ADD"
-  | "OVERWRITE_IF_EXISTS";
+export type AppendAction = "APPEND_IF_EXISTS_OR_ADD" | "ADD_IF_ABSENT" | "OVERWRITE_IF_EXISTS_OR_ADD" | "OVERWRITE_IF_EXISTS";
 
 export interface HeaderToAdd {
   /** Lower case. */
@@ -96,7 +92,12 @@ export interface RouteAction {
   readonly cluster:
     | { readonly kind: "cluster"; readonly name: string }
     | { readonly kind: "cluster_header"; readonly header: string }
-    | { readonly kind: "weighted"; readonly clusters: readonly WeightedCluster[]; readonly totalWeight: number; readonly headerName: string };
+    | {
+        readonly kind: "weighted";
+        readonly clusters: readonly WeightedCluster[];
+        readonly totalWeight: number;
+        readonly headerName: string;
+      };
   readonly clusterNotFoundResponseCode: number;
   /** undefined: keep. */
   readonly prefixRewrite: string | undefined;
@@ -157,7 +158,9 @@ export interface RetryPolicy {
   readonly backOffBaseMs: number;
   readonly backOffMaxMs: number;
   /** rate_limited_retry_back_off: reset headers in order. */
-  readonly rateLimitedBackOff: { readonly headers: readonly { readonly name: string; readonly unixTimestamp: boolean }[]; readonly maxMs: number } | undefined;
+  readonly rateLimitedBackOff:
+    | { readonly headers: readonly { readonly name: string; readonly unixTimestamp: boolean }[]; readonly maxMs: number }
+    | undefined;
 }
 
 export interface RedirectAction {

@@ -44,6 +44,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   bufferLimit: number;
   private upgrade = "";
   private isHead = false;
+  private sent100 = false;
   private upgraded = false;
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder, id: number) {
@@ -84,7 +85,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     }
     const method = headers.get(":method");
     this.isHead = method === "HEAD";
-    this.upgrade = this.manager.upgradeOf(headers);
+    this.upgrade = this.manager.upgrade;
 
     const bad = checkRequest(headers, this.upgrade, config);
     if (bad !== undefined) {
@@ -134,6 +135,10 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       info.setFlag(ResponseFlag.DownstreamProtocolError);
       info.responseCodeDetails = details;
       this.ctx.stats.downstreamRqRxReset.inc();
+    } else if (reason === "LocalReset") {
+      info.setFlag(ResponseFlag.LocalReset);
+      info.responseCodeDetails = details;
+      this.ctx.stats.downstreamRqTxReset.inc();
     } else {
       info.setFlag(ResponseFlag.DownstreamConnectionTermination);
       if (info.responseCodeDetails === "" || !this.responseEnded) info.responseCodeDetails = "downstream_remote_disconnect";
@@ -181,7 +186,13 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
 
   private allowUpgrade(): boolean {
     const route = this.route();
-    if (this.upgrade === "connect" && route === undefined) return true; // the router answers 404
+    if (this.upgrade === "connect" && route === undefined) {
+      if (this.ctx.config.upgrades.connect === true) return true; // the router answers 404
+      // The same answer before the filters: the request never ends, so one that holds the body would hold it until it times out.
+      this.ctx.stats.noRoute.inc();
+      this.sendLocalReply({ status: 404, body: "", details: "route_not_found", flags: ResponseFlag.NoRouteFound });
+      return false;
+    }
     const allowed = route?.upgradeAllowed(this.upgrade) ?? this.ctx.config.upgrades[this.upgrade] === true;
     if (allowed) return true;
     this.ctx.stats.downstreamRqWsOnNonWsRoute.inc();
@@ -287,8 +298,13 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
 
   encode1xxHeaders(headers: HeaderMap): void {
     if (this.encodingOver || this.responseStarted) return;
-    // 100 was answered here already unless proxy_100_continue; 101 never comes this way.
-    if (headers.get(":status") === "100" && !this.ctx.config.proxy100Continue) return;
+    // Envoy passes informational responses on only with proxy_100_continue; 101 never comes this way.
+    if (!this.ctx.config.proxy100Continue) return;
+    if (headers.get(":status") === "100") {
+      // One is enough to let the client go on; an upstream that repeats it has no say in how many the client gets.
+      if (this.sent100) return;
+      this.sent100 = true;
+    }
     removeHopByHop(headers, false);
     this.encoder.encode1xxHeaders(headers);
   }
@@ -354,9 +370,9 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     info.responseFirstByteAt = ctx.clock.now;
     this.upgraded = status === 101 || (this.upgrade === "connect" && status >= 200 && status < 300);
     removeHopByHop(headers, status === 101);
+    if (!headers.has("date")) headers.add("date", ctx.date());
     if (config.serverHeaderTransformation === "OVERWRITE") headers.set("server", config.serverName);
     else if (config.serverHeaderTransformation === "APPEND_IF_ABSENT" && !headers.has("server")) headers.add("server", config.serverName);
-    if (!headers.has("date")) headers.add("date", ctx.date());
     if (config.via !== "") headers.appendCopy("via", config.via, ", ");
     if (config.alwaysSetRequestIdInResponse && info.requestId !== "") headers.set("x-request-id", info.requestId);
     this.manager.decideClose(this.requestEnded, this.localReplySent);

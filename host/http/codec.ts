@@ -60,6 +60,8 @@ export interface RequestEncoder {
 /** What a server codec tells its connection manager. */
 export interface ServerConnectionCallbacks {
   newStream(encoder: ResponseEncoder): RequestDecoder;
+  /** Part of a head has arrived, and the rest is not there. */
+  onPartialHead(): void;
   /** Bytes that are no request: answer `status` if nothing was sent yet, then close. `details` is the response code detail. */
   onProtocolError(status: number, details: string, encoder: ResponseEncoder | undefined): void;
 }
@@ -74,11 +76,11 @@ export interface ServerConnection {
   onBelowWriteBufferLowWatermark(): void;
   /** No message in progress and no part of one received. */
   readonly idle: boolean;
-  /** Part of a head has arrived. */
-  readonly headStarted: boolean;
   /** The request in progress has not been read to its end. */
   readonly requestIncomplete: boolean;
   readonly protocol: string;
+  /** What the request in progress asks to switch to: "connect", an upgrade type in lower case, "" for an ordinary request. */
+  readonly upgrade: string;
   /** The answer in progress (or the next one) will be the last. */
   markClose(): void;
   /** Gives up on a head that never became complete: answers like any other bad request. */

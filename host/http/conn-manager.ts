@@ -5,7 +5,6 @@ import type { Connection, ConnectionCallbacks } from "../net/connection.ts";
 import { ActiveStream } from "./active-stream.ts";
 import type { RequestDecoder, ResponseEncoder, ServerConnection, ServerConnectionCallbacks } from "./codec.ts";
 import type { ConnManagerConfig } from "./conn-manager-config.ts";
-import type { HeaderMap } from "./header-map.ts";
 import type { RequestHeaderContext } from "./request-headers.ts";
 import { type ConnectionInfo, ResponseFlag } from "./stream-info.ts";
 
@@ -34,6 +33,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   private requests = 0;
   private closeSoon = false;
   private closedLocally = false;
+  private unsentAtClose = 0;
   private readonly openedAt: number;
 
   constructor(
@@ -84,15 +84,13 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   onData(data: Buffer): void {
     this.config.stats.downstreamCxRxBytesTotal.add(data.length);
     this.codec.onData(data);
-    if (this.stream === undefined && this.codec.headStarted && !this.headersTimer.armed) {
-      this.idleTimer.clear();
-      this.config.clock.start(this.headersTimer, this.config.config.requestHeadersTimeoutMs);
-    }
   }
 
   onEnd(): void {
     if (this.codec.onEnd()) return;
-    this.connection.destroy();
+    // What has been answered is still sent; a request that was cut off is over.
+    if (this.stream === undefined) this.close();
+    else this.connection.destroy();
   }
 
   onClose(error: string): void {
@@ -134,6 +132,14 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     return this.stream;
   }
 
+  /** The time for a head runs from its first byte, however slowly the others come; without a limit the stream's idle timeout is one. */
+  onPartialHead(): void {
+    if (this.stream !== undefined || this.headersTimer.armed) return;
+    const { requestHeadersTimeoutMs, streamIdleTimeoutMs } = this.config.config;
+    this.idleTimer.clear();
+    this.config.clock.start(this.headersTimer, requestHeadersTimeoutMs > 0 ? requestHeadersTimeoutMs : streamIdleTimeoutMs);
+  }
+
   /** The peer does not speak HTTP: answer if there is still something to answer, then close. */
   onProtocolError(status: number, details: string, encoder: ResponseEncoder | undefined): void {
     const stats = this.config.stats;
@@ -153,16 +159,13 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.codec.markClose();
     const stream = this.stream ?? new ActiveStream(this, encoder, nextStreamId++);
     this.stream = stream;
-    stream.info.protocol = this.codec.protocol;
+    // Envoy logs a request that its codec refused under the codec's own version, whatever the request line said.
+    stream.info.protocol = "HTTP/1.1";
     stream.sendLocalReply({ status, body: REFUSAL_BODY[status] ?? "Bad Request", details, flags: flag });
   }
 
-  upgradeOf(headers: HeaderMap): string {
-    if (headers.get(":method") === "CONNECT") return "connect";
-    const upgrade = headers.get("upgrade");
-    if (upgrade === undefined) return "";
-    const connection = headers.getJoined("connection")?.toLowerCase() ?? "";
-    return /(^|,)\s*upgrade\s*(,|$)/.test(connection) && !/\bh2c\b/i.test(upgrade) ? upgrade.toLowerCase() : "";
+  get upgrade(): string {
+    return this.codec.upgrade;
   }
 
   /** Before response headers leave: does the connection end with this answer? */
@@ -190,13 +193,29 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.config.clock.start(this.idleTimer, this.config.config.idleTimeoutMs);
   }
 
-  /** FIN after what is pending; the client has delayed_close_timeout to close its side, so that it can read the answer first. */
+  /**
+   * FIN after what is pending; the client has delayed_close_timeout to close its side, so that it can read the answer first. The time
+   * begins again whenever it has read something.
+   */
   private close(): void {
     if (!this.connection.isOpen) return;
     this.closedLocally = true;
     this.idleTimer.clear();
+    this.headersTimer.clear();
     this.connection.closeAfterFlush();
+    this.unsentAtClose = this.connection.unsentBytes;
     this.config.clock.start(this.delayedCloseTimer, Math.max(1, this.config.config.delayedCloseTimeoutMs));
+  }
+
+  private onDelayedClose(): void {
+    const unsent = this.connection.unsentBytes;
+    if (unsent < this.unsentAtClose) {
+      this.unsentAtClose = unsent;
+      this.config.clock.start(this.delayedCloseTimer, Math.max(1, this.config.config.delayedCloseTimeoutMs));
+      return;
+    }
+    this.config.stats.downstreamCxDelayedCloseTimeout.inc();
+    this.connection.destroy();
   }
 
   /** The listener drains: an idle connection closes with its next answer, or here when `now` says so. */
@@ -226,8 +245,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
         this.drain(true);
         break;
       case TIMER_DELAYED_CLOSE:
-        stats.downstreamCxDelayedCloseTimeout.inc();
-        this.connection.destroy();
+        this.onDelayedClose();
         break;
     }
   }

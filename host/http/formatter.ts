@@ -145,8 +145,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     return (info) => nonEmpty(info.responseCodeDetails);
   },
   CONNECTION_TERMINATION_DETAILS: plain((info) => nonEmpty(info.connectionTerminationDetails)),
-  RESPONSE_FLAGS: plain((info) => formatResponseFlags(info.responseFlags, false)),
-  RESPONSE_FLAGS_LONG: plain((info) => formatResponseFlags(info.responseFlags, true)),
+  RESPONSE_FLAGS: plain((info) => formatResponseFlags(info, false)),
+  RESPONSE_FLAGS_LONG: plain((info) => formatResponseFlags(info, true)),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((info) => nonEmpty(info.upstreamTransportFailureReason)),
   UPSTREAM_HOST: plain((info) => nonEmpty(info.upstreamHost)),
   UPSTREAM_REMOTE_ADDRESS: plain((info) => nonEmpty(info.upstreamHost)),

@@ -3,6 +3,18 @@
 // Pseudo headers (":method", ":path", …) are entries like any other and stand in front (RFC 9113 8.3).
 // Invariant: nothing here is keyed by peer data (no objects, no Map): a hostile name can neither collide nor reach a prototype.
 
+const INLINE = new Set(
+  (
+    "accept accept-encoding access-control-request-method authorization cache-control connection content-encoding content-length content-type date expect " +
+    "grpc-accept-encoding grpc-message grpc-status grpc-timeout host keep-alive location origin proxy-connection proxy-status referer server te tracestate " +
+    "transfer-encoding upgrade user-agent via x-b3-traceid x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id"
+  ).split(" "),
+);
+
+function isInline(name: string): boolean {
+  return name.charCodeAt(0) === 0x3a || name.startsWith("x-envoy-") || INLINE.has(name);
+}
+
 export class HeaderMap {
   /** Lower-case names, parallel to `values`. Read-only to everyone but this class and the codecs. */
   names: string[] = [];
@@ -57,11 +69,20 @@ export class HeaderMap {
     this.values.push(value);
   }
 
-  /** Exactly this one value: the first entry is replaced in place, further ones go, an absent one is appended. */
+  /**
+   * Exactly this one value; an absent header is appended. Headers that Envoy keeps "inline" are replaced in place, others move to the
+   * end: what filters and upstreams see stands in the same order in both.
+   */
   set(name: string, value: string): void {
     const at = this.names.indexOf(name);
     if (at < 0) {
       this.add(name, value);
+      return;
+    }
+    if (!isInline(name)) {
+      this.removeFrom(name, at);
+      this.names.push(name);
+      this.values.push(value);
       return;
     }
     this.values[at] = value;

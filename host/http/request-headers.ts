@@ -6,7 +6,7 @@ import { type CidrSet, ipFamily } from "../net/cidr.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
-const HOP_BY_HOP = ["keep-alive", "proxy-connection", "transfer-encoding"];
+const HOP_BY_HOP = ["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"];
 
 /** From outside these would steer retries, timeouts and routing (Envoy: sanitised for every request that is not internal). */
 const EXTERNAL_SANITIZED = new Set([
@@ -26,7 +26,7 @@ const EXTERNAL_SANITIZED = new Set([
   "x-envoy-hedge-on-per-try-timeout",
   "x-envoy-original-path",
 ]);
-const EDGE_SANITIZED = new Set(["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node", "x-envoy-external-address"]);
+const EDGE_SANITIZED = new Set(["x-envoy-decorator-operation", "x-envoy-downstream-service-cluster", "x-envoy-downstream-service-node"]);
 
 /** Removes hop-by-hop fields and whatever Connection nominates (RFC 9110 7.6.1); keeps both of an upgrade. */
 export function removeHopByHop(headers: HeaderMap, keepUpgrade: boolean): void {
@@ -121,8 +121,8 @@ export function mutateRequestHeaders(headers: HeaderMap, info: StreamInfo, ctx: 
   const edge = !internal && config.useRemoteAddress;
   sanitize(headers, internal, edge, ctx.internalOnlyHeaders);
   if (internal) headers.set("x-envoy-internal", "true");
+  if (config.via !== "") headers.appendCopy("via", config.via, ", ");
   if (edge) headers.set("x-envoy-external-address", remoteIp);
-  if (config.via !== "") appendList(headers, "via", config.via);
   setRequestId(headers, info, edge && !config.preserveExternalRequestId, ctx);
 }
 

@@ -11,6 +11,8 @@ export interface Refusal {
 
 const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore" } };
 const EXPECTATION: Refusal = { reply: { status: 417, body: "Expectation Failed", details: "expectation_failed" } };
+/** "*" of an OPTIONS request: no route can name it. */
+const NON_RELATIVE: Refusal = { reply: { status: 404, body: "", details: "absolute_path_rejected" }, statistic: "downstreamRqNonRelativePath" };
 const NORMALIZATION: Refusal = {
   reply: { status: 400, body: "", details: "path_normalization_failed" },
   statistic: "downstreamRqFailedPathNormalization",
@@ -41,7 +43,7 @@ function hasUnderscore(headers: HeaderMap): boolean {
 function rewritePath(headers: HeaderMap, config: HttpConnectionManager): Refusal | undefined {
   const at = headers.names.indexOf(":path");
   let path = headers.values[at];
-  if (path === "*") return undefined;
+  if (path.charCodeAt(0) !== 0x2f) return NON_RELATIVE;
   if (config.normalizePath) {
     const normal = normalizePath(path);
     if (normal === undefined) return NORMALIZATION;
@@ -52,8 +54,9 @@ function rewritePath(headers: HeaderMap, config: HttpConnectionManager): Refusal
     path = unescapeSlashes(path);
     if (config.normalizePath) path = normalizePath(path) ?? path;
     if (config.pathWithEscapedSlashesAction === "UNESCAPE_AND_REDIRECT") {
+      headers.values[at] = path;
       return {
-        reply: { status: 307, body: "", details: "path_normalization_redirect", headers: [["location", path]] },
+        reply: { status: 307, body: "", details: "path_normalization_failed", headers: [["location", path]] },
         statistic: "downstreamRqFailedPathNormalization",
       };
     }

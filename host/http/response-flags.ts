@@ -1,5 +1,5 @@
 // Short and long names of response flags (Envoy: %RESPONSE_FLAGS%, %RESPONSE_FLAGS_LONG%), in Envoy's order.
-import { ResponseFlag } from "./stream-info.ts";
+import { ResponseFlag, type StreamInfo } from "./stream-info.ts";
 
 export const RESPONSE_FLAG_NAMES: readonly (readonly [bit: number, short: string, long: string])[] = [
   [ResponseFlag.FailedLocalHealthCheck, "LH", "FailedLocalHealthCheck"],
@@ -34,13 +34,14 @@ export const RESPONSE_FLAG_NAMES: readonly (readonly [bit: number, short: string
   [ResponseFlag.UnconditionalDropOverload, "UDO", "UnconditionalDropOverload"],
 ];
 
-/** Flags joined by ",", "-" for none. */
-export function formatResponseFlags(flags: number, long: boolean): string {
-  if (flags === 0) return "-";
+/** Flags joined by "," in the order they were set, "-" for none. */
+export function formatResponseFlags(info: StreamInfo, long: boolean): string {
+  if (info.flagOrder === undefined) return "-";
   let out = "";
-  for (const [bit, short, longName] of RESPONSE_FLAG_NAMES) {
-    if ((flags & bit) === 0) continue;
-    const name = long ? longName : short;
+  for (const flag of info.flagOrder) {
+    const row = RESPONSE_FLAG_NAMES.find((candidate) => candidate[0] === flag);
+    if (row === undefined) continue;
+    const name = row[long ? 2 : 1];
     out = out === "" ? name : `${out},${name}`;
   }
   return out;

@@ -98,7 +98,12 @@ export class StreamInfo {
     this.downstreamRemoteAddress = connection.remoteAddress;
   }
 
+  /** The flags in the order they were set, as Envoy prints them; undefined while there is none. */
+  flagOrder: number[] | undefined = undefined;
+
   setFlag(flag: number): void {
+    if (flag === 0 || (this.responseFlags & flag) === flag) return;
     this.responseFlags |= flag;
+    (this.flagOrder ??= []).push(flag);
   }
 }

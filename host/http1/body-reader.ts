@@ -1,7 +1,7 @@
 // The body of one message: fixed length, chunked (RFC 9112 7.1), or until the connection closes. Chunk extensions are checked,
 // bounded and dropped; trailers are validated like headers. A fault is an error code, never an exception.
 import { HeaderMap } from "../http/header-map.ts";
-import { BodyLength, parseFields } from "./fields.ts";
+import { BodyLength, isTokenByte, parseFields } from "./fields.ts";
 import { HeadReader, HeadStatus } from "./head-reader.ts";
 
 export const BodyEvent = {
@@ -18,6 +18,10 @@ export type BodyEvent = (typeof BodyEvent)[keyof typeof BodyEvent];
 
 const Phase = { Size: 0, Extension: 1, SizeLf: 2, Data: 3, DataCr: 4, DataLf: 5, Trailers: 6, Fixed: 7, UntilClose: 8 } as const;
 type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** Where in a chunk extension the reader is: Name and Value expect their first byte. */
+const Extension = { Name: 0, InName: 1, Value: 2, InValue: 3, Quoted: 4, Escaped: 5, AfterQuoted: 6 } as const;
+type Extension = (typeof Extension)[keyof typeof Extension];
 
 /** 13 digits are 2^52: leading zeros count, so a size cannot be padded without end. */
 const MAX_SIZE_DIGITS = 16;
@@ -39,9 +43,7 @@ export class BodyReader {
   private remaining = 0;
   private digits = 0;
   private extensionBytes = 0;
-  private quoted = false;
-  private escaped = false;
-  private extensionSeenName = false;
+  private extension: Extension = Extension.Name;
   private readonly trailerReader: HeadReader;
 
   constructor(maxTrailers: number) {
@@ -109,8 +111,7 @@ export class BodyReader {
         if (c === 0x0d) this.phase = Phase.SizeLf;
         else if (c === 0x3b) {
           this.phase = Phase.Extension;
-          this.extensionSeenName = false;
-          this.quoted = false;
+          this.extension = Extension.Name;
         } else return false;
         return true;
       }
@@ -137,32 +138,30 @@ export class BodyReader {
     }
   }
 
-  /** chunk-ext without blanks: *( ";" name [ "=" ( token / quoted-string ) ] ); "bad whitespace" is refused. */
+  /** chunk-ext without blanks: *( ";" token [ "=" ( token / quoted-string ) ] ); "bad whitespace" is refused (RFC 9112 7.1.1). */
   private stepExtension(c: number): boolean {
     if (++this.extensionBytes > MAX_EXTENSION_BYTES) return false;
-    if (this.quoted) {
-      if (this.escaped) this.escaped = false;
-      else if (c === 0x5c) this.escaped = true;
-      else if (c === 0x22) this.quoted = false;
-      return c === 0x09 || (c >= 0x20 && c !== 0x7f);
+    switch (this.extension) {
+      case Extension.Quoted:
+        if (c === 0x5c) this.extension = Extension.Escaped;
+        else if (c === 0x22) this.extension = Extension.AfterQuoted;
+        return c === 0x09 || (c >= 0x20 && c !== 0x7f);
+      case Extension.Escaped:
+        this.extension = Extension.Quoted;
+        return c === 0x09 || (c >= 0x20 && c !== 0x7f);
+      case Extension.Name:
+        this.extension = Extension.InName;
+        return isTokenByte(c);
+      case Extension.Value:
+        this.extension = c === 0x22 ? Extension.Quoted : Extension.InValue;
+        return c === 0x22 || isTokenByte(c);
+      default:
+        if (c === 0x0d) this.phase = Phase.SizeLf;
+        else if (c === 0x3b) this.extension = Extension.Name;
+        else if (c === 0x3d && this.extension === Extension.InName) this.extension = Extension.Value;
+        else return this.extension !== Extension.AfterQuoted && isTokenByte(c);
+        return true;
     }
-    if (c === 0x0d) {
-      this.phase = Phase.SizeLf;
-      return this.extensionSeenName;
-    }
-    if (c === 0x22) {
-      this.quoted = true;
-      return this.extensionSeenName;
-    }
-    if (c === 0x3b) {
-      const seen = this.extensionSeenName;
-      this.extensionSeenName = false;
-      return seen;
-    }
-    if (c <= 0x20 || c >= 0x7f) return false;
-    if (c === 0x3d) return this.extensionSeenName;
-    this.extensionSeenName = true;
-    return true;
   }
 
   private readTrailers(chunk: Buffer): BodyEvent {
@@ -178,7 +177,8 @@ export class BodyReader {
         if (reader.lineCount > 0) {
           const trailers = new HeaderMap();
           if (!parseFields(reader, 0, trailers)) return BodyEvent.Malformed;
-          this.trailers = trailers;
+          trailers.removeIf(isForbiddenTrailer);
+          if (trailers.size > 0) this.trailers = trailers;
         }
         return BodyEvent.End;
       }
@@ -189,6 +189,23 @@ export class BodyReader {
         return BodyEvent.TrailersTooLarge;
     }
   }
+}
+
+/**
+ * RFC 9110 6.5.1: fields for framing, routing, authentication, request modifiers and content are not allowed in trailers. They are
+ * dropped, so that a later hop that merges trailers into headers cannot be told a second story.
+ */
+const FORBIDDEN_TRAILERS = new Set(
+  (
+    "authorization cache-control connection content-encoding content-length content-range content-type cookie expect forwarded host http2-settings " +
+    "if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive max-forwards proxy-authenticate proxy-authorization " +
+    "proxy-connection range set-cookie te trailer transfer-encoding upgrade www-authenticate x-forwarded-client-cert x-forwarded-for " +
+    "x-forwarded-host x-forwarded-proto x-request-id"
+  ).split(" "),
+);
+
+function isForbiddenTrailer(name: string): boolean {
+  return FORBIDDEN_TRAILERS.has(name) || name.startsWith("x-envoy-");
 }
 
 function hexDigit(c: number): number {

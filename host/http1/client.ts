@@ -42,7 +42,8 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
   private bodyRemaining = 0;
   private reusable = true;
   private method = "";
-  private upgrade = false;
+  /** What the request asks to switch to: "connect", the upgrade field in lower case, or "". */
+  private upgrade = "";
   private informational = 0;
   private readDisabled = 0;
 
@@ -61,8 +62,9 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     this.input = Input.Head;
     this.output = Output.None;
     this.reusable = true;
-    this.upgrade = false;
+    this.upgrade = "";
     this.informational = 0;
+    if (this.connection.isAboveHighWatermark) decoder.onAboveWriteBufferHighWatermark();
     return this;
   }
 
@@ -79,8 +81,8 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     const target = method === "CONNECT" ? authority : (headers.get(":path") ?? "/");
     let text = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${serializeFields(headers, this.options.headerCase)}`;
     const contentLength = headers.get("content-length");
-    this.upgrade = method === "CONNECT" || headers.has("upgrade");
-    if (this.upgrade && contentLength === undefined) this.output = Output.Tunnel;
+    this.upgrade = method === "CONNECT" ? "connect" : (headers.getJoined("upgrade")?.toLowerCase() ?? "");
+    if (this.upgrade !== "" && contentLength === undefined) this.output = Output.Tunnel;
     else if (contentLength !== undefined) {
       this.output = Output.Fixed;
       this.bodyRemaining = parseLength(contentLength);
@@ -116,7 +118,8 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
         break;
       case Output.Tunnel:
         this.connection.writeBytes(data);
-        if (endStream) this.connection.closeAfterFlush();
+        // The upstream may go on sending: only our side of the tunnel is over.
+        if (endStream) this.connection.endWrites();
         return;
       case Output.None:
       case Output.Done:
@@ -208,6 +211,11 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
       return chunk.length;
     }
     if (code < 200 && code !== 101) {
+      // RFC 9112 6.1, RFC 9110 8.6: an interim answer has no body and must not say that it has one.
+      if (headers.has("content-length") || headers.has("transfer-encoding")) {
+        this.fail("ProtocolError", "http1.codec_error");
+        return chunk.length;
+      }
       if (++this.informational > MAX_INFORMATIONAL || http10) {
         this.fail("ProtocolError", "http1.too_many_informational_responses");
         return chunk.length;
@@ -215,11 +223,12 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
       this.decoder?.decode1xxHeaders(headers);
       return next;
     }
-    this.finalHead(code, headers, http10);
+    this.finalHead(code, headers, http10, next < chunk.length);
     return this.input === Input.Broken ? chunk.length : next;
   }
 
-  private finalHead(code: number, headers: HeaderMap, http10: boolean): void {
+  /** `hasMore`: bytes follow in the same read. */
+  private finalHead(code: number, headers: HeaderMap, http10: boolean, hasMore: boolean): void {
     const length = bodyLength(headers, BodyLength.UntilClose);
     if (length <= BodyLength.Malformed || (length === BodyLength.Chunked && http10)) {
       this.fail("ProtocolError", length === BodyLength.Conflict ? "http1.content_length_and_chunked_not_allowed" : "http1.codec_error");
@@ -227,7 +236,8 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     }
     const tunnel = code === 101 || (this.method === "CONNECT" && code < 300);
     if (tunnel) {
-      if (!this.upgrade || (code === 101 && !headers.has("upgrade")) || length !== BodyLength.UntilClose) {
+      // RFC 9110 7.8: only to what the request named.
+      if (this.upgrade === "" || (code === 101 && headers.getJoined("upgrade")?.toLowerCase() !== this.upgrade) || length !== BodyLength.UntilClose) {
         this.fail("ProtocolError", "http1.unexpected_upgrade");
         return;
       }
@@ -248,14 +258,16 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
       }
     }
     if (this.method === "HEAD" || code === 204 || code === 304) {
-      // A transfer-encoding or length here announces nothing (RFC 9112 6.3); bytes that follow break the connection.
+      // A transfer-encoding or length here announces nothing (RFC 9112 6.3); bytes that follow break the connection. A 204 has
+      // neither (RFC 9110 8.6): one that has them may well send the body too.
+      if (code === 204 && length !== BodyLength.UntilClose && length !== BodyLength.None) this.reusable = false;
       this.decoder?.decodeHeaders(headers, true);
-      this.endResponse();
+      this.endResponse(hasMore);
       return;
     }
     if (length === BodyLength.None) {
       this.decoder?.decodeHeaders(headers, true);
-      this.endResponse();
+      this.endResponse(hasMore);
       return;
     }
     if (length === BodyLength.UntilClose) this.reusable = false;
@@ -273,13 +285,13 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
       case BodyEvent.Data: {
         const ended = reader.ended;
         this.decoder?.decodeData(reader.data, ended);
-        if (ended) this.endResponse();
+        if (ended) this.endResponse(reader.at < chunk.length);
         return reader.at;
       }
       case BodyEvent.End:
         if (reader.trailers !== undefined && this.options.enableTrailers) this.decoder?.decodeTrailers(reader.trailers);
         else this.decoder?.decodeData(Buffer.alloc(0), true);
-        this.endResponse();
+        this.endResponse(reader.at < chunk.length);
         return reader.at;
       default:
         this.fail("ProtocolError", "http1.codec_error");
@@ -287,13 +299,14 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     }
   }
 
-  private endResponse(): void {
+  /** `hasMore`: bytes follow that nobody asked for; the answer stands, the connection carries no other (response queue poisoning). */
+  private endResponse(hasMore: boolean): void {
     if (this.input === Input.Broken) return;
     this.decoder = undefined;
     this.input = Input.Idle;
     while (this.readDisabled > 0) this.readDisable(false);
     // An answer before the end of the request: the rest of that request would be read as the next one.
-    const reusable = this.reusable && this.output === Output.Done;
+    const reusable = this.reusable && !hasMore && this.output === Output.Done;
     this.output = Output.None;
     if (!reusable) this.input = Input.Broken;
     this.callbacks.onStreamComplete(reusable);
@@ -310,7 +323,7 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
   onEnd(): void {
     if (this.input === Input.Body && this.bodyReader.untilClose) {
       this.decoder?.decodeData(Buffer.alloc(0), true);
-      this.endResponse();
+      this.endResponse(false);
       return;
     }
     if (this.input === Input.Tunnel) {

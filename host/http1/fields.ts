@@ -5,6 +5,10 @@ import type { HeadReader } from "./head-reader.ts";
 const TCHAR = new Uint8Array(256);
 for (const c of "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") TCHAR[c.charCodeAt(0)] = 1;
 
+export function isTokenByte(c: number): boolean {
+  return TCHAR[c] === 1;
+}
+
 /** RFC 9110 5.6.2: one or more tchar. */
 export function isToken(text: string): boolean {
   if (text.length === 0) return false;

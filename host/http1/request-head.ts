@@ -1,5 +1,6 @@
 // Request line and target (RFC 9112 3) to pseudo headers, and the rules for Host (RFC 9112 3.2). Everything doubtful is refused:
 // what passes here is re-serialised from its parsed parts, never copied through.
+import { isIPv6 } from "node:net";
 import { HeaderMap } from "../http/header-map.ts";
 import { BodyLength, bodyLength, hasListMember, isToken, parseFields, parseLength } from "./fields.ts";
 import type { HeadReader } from "./head-reader.ts";
@@ -164,7 +165,7 @@ export class RequestHead {
       if (lower.length > MAX_CONNECTION_VALUE || NOMINATES_FORBIDDEN.test(lower)) return CONNECTION_HEADER;
     }
     if (this.http10 && !keepAlive) this.close = true;
-    const upgrade = upgradeNamed && !this.http10 ? headers.get("upgrade") : undefined;
+    const upgrade = upgradeNamed && !this.http10 ? headers.getJoined("upgrade") : undefined;
     // h2c is never upgraded to (RFC 9113 3.1 removed it): the request goes on as an ordinary one.
     if (upgrade !== undefined && method !== "CONNECT" && !/\bh2c\b/i.test(upgrade)) this.upgrade = upgrade.toLowerCase();
     return undefined;
@@ -180,6 +181,9 @@ export class RequestHead {
       length = bodyLength(this.headers, BodyLength.None);
     }
     this.length = length;
+    // RFC 9110 7.8 lets a server ignore an upgrade. One with a body would have to be forwarded framed and then unframed, and an
+    // upstream that disagrees about where the body ends would take it for requests: it goes on as an ordinary request.
+    if (method !== "CONNECT" && length !== BodyLength.None) this.upgrade = "";
     if (length >= 0) return method === "CONNECT" && length > 0 ? BODY_DISALLOWED : undefined;
     switch (length) {
       case BodyLength.Chunked:
@@ -204,7 +208,7 @@ export function isAuthority(text: string): boolean {
   let end = text.length;
   if (text.charCodeAt(0) === 0x5b) {
     const close = text.indexOf("]");
-    if (close < 0 || !/^\[[0-9A-Fa-f:.]+(%25[A-Za-z0-9._~-]+)?\]$/.test(text.slice(0, close + 1))) return false;
+    if (close < 0 || !isIPv6(text.slice(1, close).replace(/%25[A-Za-z0-9._~-]+$/, ""))) return false;
     if (close + 1 === end) return true;
     return text.charCodeAt(close + 1) === 0x3a && isPort(text, close + 2);
   }

@@ -1,7 +1,7 @@
 // Header map to wire (RFC 9112 3, 4, 5). Everything is written from parsed values; framing fields are written by the codec alone.
 import type { HeaderMap } from "../http/header-map.ts";
 
-/** RFC 9110 15 and the registry; an unknown status gets an empty reason, which RFC 9112 4 allows. */
+/** RFC 9110 15 and the registry; an unknown status is called so, as in Envoy. */
 const REASONS: Readonly<Record<number, string>> = {
   100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints",
   200: "OK", 201: "Created", 202: "Accepted", 203: "Non-Authoritative Information", 204: "No Content", 205: "Reset Content",
@@ -26,7 +26,7 @@ export function reasonPhrase(status: number): string {
 }
 
 export function statusLine(status: number): string {
-  return STATUS_LINES[status] ?? `HTTP/1.1 ${status} \r\n`;
+  return STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
 }
 
 /** How field names are written: Envoy's header_key_format. */

@@ -44,7 +44,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
   private bodyRemaining = 0;
   private requestOver = true;
   private http10 = false;
-  private upgrade = "";
+  upgrade = "";
   private isHeadRequest = false;
   private mustClose = false;
   /** The last answer was sent and said so: no further request is read. */
@@ -52,9 +52,6 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
   /** Set while a message of this connection is in progress or part of a head has arrived. */
   get idle(): boolean {
     return this.output === Output.None && !this.headReader.started && this.held === undefined;
-  }
-  get headStarted(): boolean {
-    return this.headReader.started;
   }
 
   constructor(connection: Connection, callbacks: ServerConnectionCallbacks, options: Http1ServerOptions) {
@@ -116,6 +113,12 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
 
   onBelowWriteBufferLowWatermark(): void {
     this.decoder?.onBelowWriteBufferLowWatermark();
+    if (this.input === Input.Head) this.resumeLater();
+  }
+
+  /** The next request must wait: for its turn of the loop, or because the client does not read the answers it has. */
+  private mustPause(requests: number): boolean {
+    return this.input === Input.Head && (requests >= MAX_REQUESTS_PER_TURN || this.connection.isAboveHighWatermark);
   }
 
   private dispatch(chunk: Buffer): void {
@@ -125,9 +128,9 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
     let requests = 0;
     while (at < chunk.length) {
       if (this.input === Input.Discard) break;
-      if (this.input === Input.WaitForAnswer || (this.input === Input.Head && requests >= MAX_REQUESTS_PER_TURN)) {
+      if (this.input === Input.WaitForAnswer || this.mustPause(requests)) {
         this.hold(chunk.subarray(at));
-        if (this.input === Input.Head) setImmediate(this.resumeHeld);
+        if (this.input === Input.Head && !this.connection.isAboveHighWatermark) setImmediate(this.resumeHeld);
         break;
       }
       if ((this.input === Input.Body || this.input === Input.Tunnel) && this.streamReadDisabled > 0) {
@@ -160,7 +163,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
 
   private readonly resumeHeld = (): void => {
     if (this.held === undefined || this.dispatching) return;
-    if (this.input === Input.WaitForAnswer || this.input === Input.Discard) return;
+    if (this.input === Input.WaitForAnswer || this.input === Input.Discard || this.mustPause(0)) return;
     if (this.streamReadDisabled > 0 && this.input !== Input.Head) return;
     const rest = this.held;
     this.held = undefined;
@@ -174,7 +177,10 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
   private readHead(chunk: Buffer, at: number): number {
     const reader = this.headReader;
     const status = reader.feed(chunk, at);
-    if (status === HeadStatus.NeedMore) return chunk.length;
+    if (status === HeadStatus.NeedMore) {
+      this.callbacks.onPartialHead();
+      return chunk.length;
+    }
     if (status !== HeadStatus.Complete) {
       if (status === HeadStatus.BadByte) this.fail(400, "http1.codec_error");
       else if (reader.lineCount === 0) this.fail(414, "request_url_too_long");
@@ -249,11 +255,15 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
       this.callbacks.onProtocolError(status, details, this);
       return;
     }
+    if (this.output === Output.Awaited) {
+      // The stream that the message belongs to gives the answer, and ends with it.
+      this.callbacks.onProtocolError(status, details, this);
+      return;
+    }
     const decoder = this.decoder;
-    const started = this.output !== Output.Awaited;
     this.decoder = undefined;
     decoder?.onReset("ProtocolError", details);
-    this.callbacks.onProtocolError(status, details, started ? undefined : this);
+    this.callbacks.onProtocolError(status, details, undefined);
   }
 
   abandonHead(status: number, details: string): void {
@@ -282,26 +292,36 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
       this.resumeLater();
       return;
     }
+    // Framing stands last, behind "connection", as Envoy writes it.
+    let framing = "";
     if (status < 200 || status === 204 || status === 304 || this.isHeadRequest) {
       this.output = Output.NoBody;
+      // RFC 9110 8.6: a 204 has no content-length.
+      if (status === 204 && contentLength !== undefined) {
+        headers.remove("content-length");
+        text = statusLine(status) + serializeFields(headers, this.options.headerCase);
+      }
     } else if (contentLength !== undefined) {
       this.output = Output.Fixed;
       this.bodyRemaining = parseLength(contentLength);
     } else if (endStream) {
       this.output = Output.Fixed;
       this.bodyRemaining = 0;
-      text += "content-length: 0\r\n";
+      framing = "content-length: 0\r\n";
     } else if (this.http10) {
       this.output = Output.UntilClose;
       this.mustClose = true;
     } else {
       this.output = Output.Chunked;
-      text += "transfer-encoding: chunked\r\n";
+      framing = "transfer-encoding: chunked\r\n";
     }
+    // Answered as a whole before the request was read: what still comes of it would be taken for the next request.
+    if (endStream && !this.requestOver) this.mustClose = true;
     if (this.mustClose) {
       text += "connection: close\r\n";
       this.closeAfterAnswer = true;
     } else if (this.http10) text += "connection: keep-alive\r\n";
+    text += framing;
     this.connection.writeString(`${text}\r\n`);
     if (endStream) this.endAnswer();
   }
@@ -316,7 +336,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
       case Output.Fixed:
         if (data.length > this.bodyRemaining) {
           // More than content-length promised: sending it would be read as the next answer.
-          this.resetStream("LocalReset");
+          this.abort("http1.content_length_exceeded");
           return;
         }
         this.bodyRemaining -= data.length;
@@ -352,7 +372,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
   private endAnswer(): void {
     if (this.output === Output.Fixed && this.bodyRemaining > 0) {
       // Fewer bytes than promised: only the end of the connection tells the client.
-      this.resetStream("LocalReset");
+      this.abort("http1.content_length_unmet");
       return;
     }
     const tunnel = this.output === Output.Tunnel;
@@ -390,14 +410,23 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
     } else if (this.streamReadDisabled > 0 && --this.streamReadDisabled === 0) this.resumeLater();
   }
 
-  /** HTTP/1.1 has no other way to abort a message than to end the connection. */
+  /** The stream went wrong in here, and has not been told yet. */
+  private abort(details: string): void {
+    const decoder = this.decoder;
+    this.resetStream("LocalReset");
+    decoder?.onReset("LocalReset", details);
+  }
+
+  /**
+   * HTTP/1.1 has no other way to abort a message than to end the connection. A message with a length or with chunks is seen to be
+   * cut off by FIN, and answers that were complete before it still arrive; one that lasts until the close needs RST (RFC 9112 8).
+   */
   resetStream(_reason: StreamResetReason): void {
-    const started = this.output !== Output.None && this.output !== Output.Awaited;
+    const output = this.output;
     this.output = Output.None;
     this.decoder = undefined;
     this.input = Input.Discard;
     this.closeAfterAnswer = true;
-    if (started) this.connection.reset();
-    else this.connection.destroy();
+    if (output === Output.UntilClose || output === Output.Tunnel) this.connection.reset();
   }
 }

@@ -87,6 +87,13 @@ export class Flusher {
   }
 }
 
+const EMPTY = Buffer.alloc(0);
+
+/** libuv's count of bytes that a write has not handed to the kernel yet: writableLength falls only when all of a write is gone. */
+interface WithQueue {
+  readonly _handle: { readonly writeQueueSize: number } | null;
+}
+
 export class Connection {
   readonly socket: Socket;
   private readonly flusher: Flusher;
@@ -154,6 +161,11 @@ export class Connection {
     this.flusher.leave();
   }
 
+  /** More waits to be written than the high watermark allows; a codec begins nothing new then. */
+  get isAboveHighWatermark(): boolean {
+    return this.aboveHighWatermark;
+  }
+
   get isOpen(): boolean {
     return !this.closed && !this.closing;
   }
@@ -190,7 +202,7 @@ export class Connection {
 
   flush(): void {
     this.isDirty = false;
-    if (this.pending.length === 0 || this.closed) return;
+    if (this.pending.length === 0 || this.closed || this.socket.writableEnded) return;
     const socket = this.socket;
     const parts = this.pending;
     this.stats.sent(this.pendingBytes);
@@ -205,7 +217,13 @@ export class Connection {
       this.writeParts(parts);
     }
     if (socket.writableLength === 0) this.afterDrain();
+    // Less than the socket's own limit waits: it will not say when that is gone, so a write of nothing asks.
+    else if (this.aboveHighWatermark && !socket.writableNeedDrain) socket.write(EMPTY, this.onWritten);
   }
+
+  private readonly onWritten = (): void => {
+    if (this.socket.writableLength === 0) this.onDrain();
+  };
 
   /** Runs of small parts are gathered into one buffer, large slices go as they are. */
   private writeParts(parts: (string | Uint8Array)[]): void {
@@ -256,6 +274,19 @@ export class Connection {
     } else if (this.readDisabled > 0 && --this.readDisabled === 0 && !this.closed) {
       this.socket.resume();
     }
+  }
+
+  /** Sends what is pending, then FIN; bytes of the peer go on being delivered (a tunnel whose one direction has ended). */
+  endWrites(): void {
+    if (this.closed || this.closing) return;
+    this.flush();
+    this.socket.end();
+  }
+
+  /** Bytes that the kernel has not taken: falls while the peer reads. */
+  get unsentBytes(): number {
+    const handle = (this.socket as unknown as WithQueue)._handle;
+    return this.pendingBytes + this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
   /** Sends what is pending, then FIN; the socket is destroyed when the peer has closed too or by the caller's own timer. */

@@ -86,8 +86,8 @@ export function failureFlag(failure: UpstreamFailure): number {
   return FAILURES[failure.reason].flag;
 }
 
-export function failureBody(failure: UpstreamFailure): string {
-  return `upstream connect error or disconnect/reset before headers. reset reason: ${failure.reason}`;
+export function failureBody(failure: UpstreamFailure, retried = false): string {
+  return `upstream connect error or disconnect/reset before headers. ${retried ? "retried and the latest reset" : "reset"} reason: ${failure.reason}`;
 }
 
 /** `phase`: whether response headers had gone to the client. */

@@ -31,26 +31,20 @@ export class HeaderMutation {
     return this.additions.length === 0 && this.removals.length === 0;
   }
 
+  /** Values are all made first; then what replaces is set, then what appends is added: Envoy's HeaderParser::evaluateHeaders. */
   apply(headers: HeaderMap, info: StreamInfo): void {
     for (const name of this.removals) headers.remove(name);
-    for (const { name, formatter, action, keepEmptyValue } of this.additions) {
-      const value = formatter.format(info);
-      if (value === "" && !keepEmptyValue) continue;
-      switch (action) {
-        case "APPEND_IF_EXISTS_OR_ADD":
-          if (name.startsWith(":")) headers.set(name, value);
-          else headers.add(name, value);
-          break;
-        case "ADD_IF_ABSENT":
-          if (!headers.has(name)) headers.add(name, value);
-          break;
-        case "OVERWRITE_IF_EXISTS_OR_ADD":
-          headers.set(name, value);
-          break;
-        case "OVERWRITE_IF_EXISTS":
-          if (headers.has(name)) headers.set(name, value);
-          break;
-      }
-    }
+    if (this.additions.length === 0) return;
+    const values = this.additions.map((addition) => addition.formatter.format(info));
+    const present = this.additions.map((addition) => headers.has(addition.name));
+    this.additions.forEach(({ name, action, keepEmptyValue }, i) => {
+      if (values[i] === "" && !keepEmptyValue) return;
+      const replaces = action === "OVERWRITE_IF_EXISTS_OR_ADD" || (action === "OVERWRITE_IF_EXISTS" && present[i]) || (action === "APPEND_IF_EXISTS_OR_ADD" && name.startsWith(":"));
+      if (replaces) headers.set(name, values[i]);
+    });
+    this.additions.forEach(({ name, action, keepEmptyValue }, i) => {
+      if (values[i] === "" && !keepEmptyValue) return;
+      if ((action === "APPEND_IF_EXISTS_OR_ADD" && !name.startsWith(":")) || (action === "ADD_IF_ABSENT" && !present[i])) headers.add(name, values[i]);
+    });
   }
 }

@@ -37,10 +37,16 @@ export function compileHeaderMatcher(matcher: HeaderMatcher): HeaderTest {
   }
   const test: StringTest = match.kind === "range" ? rangeTest(match.start, match.end) : compileStringMatcher(match.matcher);
   return (headers) => {
-    const value = headers.getJoined(name) ?? (treatMissingAsEmpty ? "" : undefined);
+    let seen = false;
+    for (let i = 0; i < headers.names.length; i++) {
+      if (headers.names[i] !== name) continue;
+      seen = true;
+      // Each value of a repeated header is tried on its own: joined ones would let a second value hide the first.
+      if (test(headers.values[i])) return !invert;
+    }
     // An absent header matches no rule, an inverted one neither (as in Envoy).
-    if (value === undefined) return false;
-    return test(value) !== invert;
+    if (!seen) return treatMissingAsEmpty && test("") !== invert;
+    return invert;
   };
 }
 

@@ -130,6 +130,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     const cluster = clusterName === "" ? undefined : this.ctx.clusters.get(clusterName);
     if (cluster === undefined) {
       this.ctx.stats.noCluster.inc();
+      info.clusterName = "";
       this.reply(this.action.clusterNotFoundResponseCode, "", "cluster_not_found", ResponseFlag.NoClusterFound);
       return;
     }
@@ -160,6 +161,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   }
 
   private noHealthyUpstream(): void {
+    this.callbacks.info.upstreamRequestAttemptCount = Math.max(1, this.attempts);
     this.cluster.stats.upstreamCxNoneHealthy.inc();
     this.cluster.stats.countCode(503, this.internal);
     this.reply(503, "no healthy upstream", "no_healthy_upstream", ResponseFlag.NoHealthyUpstream);
@@ -176,11 +178,20 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     if (this.entry.virtualHost.includeRequestAttemptCount) headers.set("x-envoy-attempt-count", String(this.attempts));
     const rewrite = this.action.hostRewrite;
     if (rewrite?.kind === "auto" && host.endpoint.hostname !== "") setHost(headers, host.endpoint.hostname, this.action.appendXForwardedHost);
+    if (this.attempts > 1) this.shortenExpectedTimeout();
     const attempt = new UpstreamRequest(this, this.cluster, host, this.priority, headers);
     this.attempt = attempt;
     attempt.start(this.requestEnded && (this.keptBody === undefined || this.keptBody.length === 0) && this.keptTrailers === undefined);
     // A repeated attempt gets what has come in so far; the first one gets its data as it comes.
     if (this.attempts > 1 && this.attempt === attempt) this.replay(attempt);
+  }
+
+  /** A repeated attempt has only what is left of the route timeout. */
+  private shortenExpectedTimeout(): void {
+    const { routeMs, perTryMs } = this.timeouts;
+    if (routeMs === 0 || perTryMs > 0 || this.ctx.config.suppressEnvoyHeaders) return;
+    const passed = this.ctx.clock.now - this.callbacks.info.upstreamLastByteSentAt;
+    this.headers.set("x-envoy-expected-rq-timeout-ms", String(Math.max(1, Math.ceil(routeMs - passed))));
   }
 
   private replay(attempt: UpstreamRequest): void {
@@ -277,15 +288,17 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
       } else if (this.attempts > 1 && code < 500) this.cluster.stats.upstreamRqRetrySuccess.inc();
       this.retryState = undefined;
     }
-    this.keptBody = undefined;
+    if (!this.wantsShadow) this.keptBody = undefined;
     this.responseStarted = true;
     info.responseCodeDetails = "via_upstream";
     if (endStream) this.finishResponse(now);
-    if (!this.ctx.config.suppressEnvoyHeaders) {
-      headers.set("x-envoy-upstream-service-time", String(Math.max(0, Math.floor(now - info.upstreamLastByteSentAt || now - info.upstreamFirstByteSentAt))));
+    // Only when the whole request was received: an early answer took no time that could be told.
+    if (!this.ctx.config.suppressEnvoyHeaders && info.upstreamLastByteSentAt > 0) {
+      headers.set("x-envoy-upstream-service-time", String(Math.floor(now - info.upstreamLastByteSentAt)));
     }
     if (this.entry.virtualHost.includeAttemptCountInResponse) headers.set("x-envoy-attempt-count", String(this.attempts));
     info.responseHeaders = headers;
+    info.responseCode = code;
     this.entry.finalizeResponseHeaders(headers, info, this.choice);
     this.callbacks.encodeHeaders(headers, endStream);
   }
@@ -318,7 +331,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     if (this.done || (this.attempt !== undefined && this.attempt !== attempt)) return;
     this.attempt = undefined;
     const info = this.callbacks.info;
-    info.upstreamTransportFailureReason = failure.transport;
+    info.upstreamTransportFailureReason = failure.transport.replaceAll(" ", "_");
     if (failure.reason !== "overflow") attempt.host.stats.rqError.inc();
     if (this.responseStarted) {
       info.setFlag(failureFlag(failure));
@@ -326,7 +339,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
       return;
     }
     if (this.retryState?.wantsReset(resetKind(failure), attempt.requestSent) === true && this.retry(undefined)) return;
-    this.fail(failureStatus(failure), failureBody(failure), failureDetails(failure, "before"), failureFlag(failure));
+    this.fail(failureStatus(failure), failureBody(failure, this.attempts > 1), failureDetails(failure, "before"), failureFlag(failure));
   }
 
   private fail(status: number, body: string, details: string, flag: number): void {

@@ -115,8 +115,24 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
       return;
     }
     this.pool.cluster.clock.start(this.idleTimer, this.pool.cluster.config.http.idleTimeoutMs);
-    this.pool.onIdle(this);
+    if (this.pool.hasPending) setImmediate(this.rest);
+    else this.pool.onIdle(this);
   }
+
+  /**
+   * Before it takes a request that waits, the connection rests for a whole turn of the loop: bytes that came behind the last answer
+   * are found to be unasked for, and not taken for the answer to that request (response queue poisoning).
+   */
+  private readonly rest = (): void => {
+    setImmediate(this.onRested);
+  };
+
+  private readonly onRested = (): void => {
+    if (!this.connection.isOpen) return;
+    this.connection.enter();
+    this.pool.onIdle(this);
+    this.connection.leave();
+  };
 
   // ---- ConnectionCallbacks: the codec takes over after the connection is made; onClose comes from either ----
 
@@ -177,7 +193,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   /** No further exchange after the present one. */
   drain(): void {
     this.draining = true;
-    if (!this.busy) this.close();
+    // One that is being made is for requests that wait: it takes its one, and goes.
+    if (!this.busy && this.connected) this.close();
   }
 }
 
@@ -216,6 +233,10 @@ export class ConnPool {
     this.connectIfNeeded();
   }
 
+  get hasPending(): boolean {
+    return this.pending.length > 0;
+  }
+
   /** Withdraws a waiting request; false when it is not waiting any more. */
   cancel(callbacks: PoolCallbacks): boolean {
     const at = this.pending.indexOf(callbacks);
@@ -250,7 +271,8 @@ export class ConnPool {
   onIdle(client: PooledConnection): void {
     const next = this.pending.shift();
     if (next === undefined) {
-      this.idle.push(client);
+      if (this.draining) client.close();
+      else this.idle.push(client);
       return;
     }
     this.leavePending();

@@ -32,8 +32,6 @@ const Table = {
 export type GuestCallName = keyof typeof Table;
 export type GuestCalls = { readonly [Name in GuestCallName]: GuestFunction | undefined };
 
-export const GuestCallTable: Readonly<Record<GuestCallName, GuestCall>> = Table;
-
 export function resolveGuestCalls(instance: EngineInstance, allows: (name: string) => boolean): GuestCalls {
   const find = (name: GuestCallName): GuestFunction | undefined => {
     const exported = Table[name].export;

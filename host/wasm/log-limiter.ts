@@ -39,7 +39,6 @@ export class LogLimiter {
   }
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be escaped.
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f]/g;
 
 /** Tabs and newlines stay: stack traces of guests have them, and the log's format quotes them. */

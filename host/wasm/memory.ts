@@ -11,7 +11,7 @@ const NoMemory = Buffer.alloc(0);
 // and gives the engine one string object to compare by identity. One slot a hash, so a hostile guest can only miss.
 const NAME_SLOTS = 1024;
 const MAX_INTERNED = 40;
-const internedNames: string[] = new Array(NAME_SLOTS).fill("");
+const internedNames = new Array<string>(NAME_SLOTS).fill("");
 
 export class GuestMemory {
   private memory: WebAssembly.Memory | undefined = undefined;

@@ -45,11 +45,7 @@ export function exportStartFunction(bytes: Uint8Array, scan: ModuleScan): Uint8A
   });
 }
 
-function replaceSections(
-  bytes: Uint8Array,
-  scan: ModuleScan,
-  replace: (section: Section) => Uint8Array | undefined,
-): Uint8Array {
+function replaceSections(bytes: Uint8Array, scan: ModuleScan, replace: (section: Section) => Uint8Array | undefined): Uint8Array {
   const parts: Uint8Array[] = [bytes.subarray(0, 8)];
   for (const section of scan.sections) {
     parts.push(replace(section) ?? bytes.subarray(section.start, section.end));

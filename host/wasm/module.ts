@@ -30,9 +30,7 @@ export interface LoadedModule {
     | undefined;
 }
 
-export type LoadResult =
-  | { readonly ok: true; readonly module: LoadedModule }
-  | { readonly ok: false; readonly errors: readonly string[] };
+export type LoadResult = { readonly ok: true; readonly module: LoadedModule } | { readonly ok: false; readonly errors: readonly string[] };
 
 export interface LoadOptions {
   readonly limits?: WasmLimits;
@@ -73,12 +71,7 @@ function refuse(error: string): LoadResult {
   return { ok: false, errors: [error] };
 }
 
-function rewrite(
-  bytes: Uint8Array,
-  scan: ModuleScan,
-  limits: WasmLimits,
-  rewriters: readonly ModuleRewriter[],
-): Uint8Array {
+function rewrite(bytes: Uint8Array, scan: ModuleScan, limits: WasmLimits, rewriters: readonly ModuleRewriter[]): Uint8Array {
   let current = bytes;
   let currentScan = scan;
   for (const rewriter of rewriters) {
@@ -107,9 +100,7 @@ function describe(
     sha256: createHash("sha256").update(bytes).digest("hex"),
     abiVersion,
     allocator,
-    functionImports: scan.imports
-      .filter((candidate) => candidate.kind === "function")
-      .map(({ module, name }) => ({ module, name })),
+    functionImports: scan.imports.filter((candidate) => candidate.kind === "function").map(({ module, name }) => ({ module, name })),
     importedMemory:
       memoryImport === undefined || importedMemory === undefined
         ? undefined

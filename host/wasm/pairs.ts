@@ -58,13 +58,7 @@ function readU32(buf: Uint8Array, at: number): number {
  * Strict, as cpp-host: every NUL in place and the last byte the end of the buffer. The empty list may come as nothing, as
  * one zero byte or as a zero count (all three occur in guests). Names come back in lower case, as Envoy stores them.
  */
-export function decodePairs(
-  buf: Buffer,
-  start: number,
-  len: number,
-  maxBytes: number,
-  maxPairs: number,
-): DecodedPairs | PairsError {
+export function decodePairs(buf: Buffer, start: number, len: number, maxBytes: number, maxPairs: number): DecodedPairs | PairsError {
   if (len > maxBytes) return PairsError.TooLarge;
   const names: string[] = [];
   const values: string[] = [];

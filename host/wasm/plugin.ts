@@ -26,13 +26,7 @@ export class Plugin {
   private reloadIntervalMs: number;
   private reloadAtMs = 0;
 
-  constructor(
-    config: PluginConfig,
-    module: LoadedModule,
-    source: RootSource,
-    services: VmServices,
-    maxReloadIntervalMs: number,
-  ) {
+  constructor(config: PluginConfig, module: LoadedModule, source: RootSource, services: VmServices, maxReloadIntervalMs: number) {
     this.config = config;
     this.module = module;
     this.source = source;

@@ -95,11 +95,7 @@ export function splitPath(path: string): string[] {
 }
 
 /** Walks into a value: maps by key, lists by decimal index; a step into a scalar finds nothing. */
-export function walkProperty(
-  value: PropertyValue,
-  segments: readonly string[],
-  from: number,
-): PropertyValue | undefined {
+export function walkProperty(value: PropertyValue, segments: readonly string[], from: number): PropertyValue | undefined {
   let at = value;
   for (let i = from; i < segments.length; i++) {
     if (typeof at !== "object" || at instanceof Uint8Array) return undefined;

@@ -114,11 +114,6 @@ export class SharedArena {
   }
 }
 
-/** Bytes that the block for `size` takes: what an account is charged. */
-export function blockBytes(size: number): number {
-  return 1 << blockBits(size);
-}
-
 function blockBits(size: number): number {
   return Math.max(MinBlockBits, 32 - Math.clz32(size - 1));
 }

@@ -36,10 +36,7 @@ export interface VmOwner {
   registerQueue(root: RootContext, name: string): number | undefined;
 }
 
-const NoGuestCalls: GuestCalls = resolveGuestCalls(
-  { exportedFunction: () => undefined, exportedMemory: () => undefined },
-  () => false,
-);
+const NoGuestCalls: GuestCalls = resolveGuestCalls({ exportedFunction: () => undefined, exportedMemory: () => undefined }, () => false);
 
 export class Vm {
   readonly key: string;

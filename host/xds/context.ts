@@ -40,7 +40,10 @@ export interface FileConfigSource {
   readonly initialFetchTimeoutMs: number;
 }
 
-export function createResourceContext(services: XdsServices, clusterNames: ReadonlySet<string> | undefined): ResourceContext & { readonly dependencies: Dependency[] } {
+export function createResourceContext(
+  services: XdsServices,
+  clusterNames: ReadonlySet<string> | undefined,
+): ResourceContext & { readonly dependencies: Dependency[] } {
   const dependencies: Dependency[] = [];
   return { ...services, clusterNames, dependencies, need: (dependency) => dependencies.push(dependency) };
 }

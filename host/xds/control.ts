@@ -120,7 +120,13 @@ export class ConfigControl {
 
   #subscribe<K extends ResourceKind>(kind: K, source: FileConfigSource): FileSubscription<K> {
     const { services, clock } = this.#options;
-    return new FileSubscription({ kind, path: source.path, services, nowMs: () => clock.nowMs(), clusterNames: () => this.#clusterNames() });
+    return new FileSubscription({
+      kind,
+      path: source.path,
+      services,
+      nowMs: () => clock.nowMs(),
+      clusterNames: () => this.#clusterNames(),
+    });
   }
 
   #clusterNames(): ReadonlySet<string> {
@@ -170,7 +176,10 @@ export class ConfigControl {
   }
 
   /** A static resource cannot be replaced from a file: Envoy drops such an update. */
-  #dynamic<K extends ResourceKind>(subscription: FileSubscription<K> | undefined, statics: readonly { readonly name: string }[]): readonly AcceptedResource<K>[] {
+  #dynamic<K extends ResourceKind>(
+    subscription: FileSubscription<K> | undefined,
+    statics: readonly { readonly name: string }[],
+  ): readonly AcceptedResource<K>[] {
     const names = new Set(statics.map((resource) => resource.name));
     return [...(subscription?.resources.values() ?? [])].filter((resource) => !names.has(resource.name));
   }
@@ -228,8 +237,10 @@ export class ConfigControl {
   /** Says each refusal once, and its end. */
   #report(): void {
     const now = new Map<string, string>();
-    for (const { kind, path, rejected } of this.subscriptions) if (rejected !== undefined) now.set(`${kind} ${path}`, formatProblems(rejected.problems));
-    for (const { id, file, rejected } of this.pluginStatuses) if (rejected !== undefined) now.set(`${file} ${id}`, formatProblems(rejected.problems));
+    for (const { kind, path, rejected } of this.subscriptions)
+      if (rejected !== undefined) now.set(`${kind} ${path}`, formatProblems(rejected.problems));
+    for (const { id, file, rejected } of this.pluginStatuses)
+      if (rejected !== undefined) now.set(`${file} ${id}`, formatProblems(rejected.problems));
     for (const [what, reason] of this.#mismatches) now.set(what, reason);
     for (const [what, reason] of now) if (this.#reported.get(what) !== reason) this.#options.log.warn(`${what} refused: ${reason}`);
     for (const what of this.#reported.keys()) if (!now.has(what)) this.#options.log.info(`${what} accepted`);

@@ -69,7 +69,8 @@ export class FileSubscription<K extends ResourceKind> {
       content = readFileSync(this.path);
     } catch (error) {
       // A file that is being replaced may be gone for a moment; the reason stands in the status until it is back.
-      if (this.#textDigest !== "absent") this.#reject("", [{ path: "", reason: error instanceof Error ? error.message : String(error) }], new Map());
+      if (this.#textDigest !== "absent")
+        this.#reject("", [{ path: "", reason: error instanceof Error ? error.message : String(error) }], new Map());
       this.#textDigest = "absent";
       return false;
     }
@@ -103,7 +104,11 @@ export class FileSubscription<K extends ResourceKind> {
       }
     }
     if (all.length > 0) {
-      this.#reject(version, all.map((problem) => document?.locate(problem) ?? problem), wrong);
+      this.#reject(
+        version,
+        all.map((problem) => document?.locate(problem) ?? problem),
+        wrong,
+      );
       return false;
     }
     this.#status = { ...this.#status, versionInfo: version, acceptedAtMs: this.#options.nowMs(), rejected: undefined };
@@ -121,7 +126,8 @@ export class FileSubscription<K extends ResourceKind> {
     if (before !== undefined && isSameText && !force) return { ok: true, resource: before };
     const result = readResource(this.kind, json, path, this.#options.services, this.#options.clusterNames());
     // Read again by force: only a module behind it may have changed.
-    if (result.ok && before !== undefined && isSameText && sameData(before.config, result.resource.config)) return { ok: true, resource: before };
+    if (result.ok && before !== undefined && isSameText && sameData(before.config, result.resource.config))
+      return { ok: true, resource: before };
     return result;
   }
 
@@ -149,12 +155,23 @@ interface Split {
   readonly problems: readonly Problem[];
 }
 
-const responseFields = new Set(["version_info", "versionInfo", "resources", "type_url", "typeUrl", "nonce", "canary", "control_plane", "controlPlane"]);
+const responseFields = new Set([
+  "version_info",
+  "versionInfo",
+  "resources",
+  "type_url",
+  "typeUrl",
+  "nonce",
+  "canary",
+  "control_plane",
+  "controlPlane",
+]);
 
 /** The resources of a DiscoveryResponse as JSON each, without their "@type". */
 function splitResponse(response: Json, typeName: string): Split {
   const problems: Problem[] = [];
-  if (!isJsonObject(response)) return { versionInfo: "", resources: [], problems: [{ path: "", reason: "expected a DiscoveryResponse with a list of resources" }] };
+  if (!isJsonObject(response))
+    return { versionInfo: "", resources: [], problems: [{ path: "", reason: "expected a DiscoveryResponse with a list of resources" }] };
   for (const key of Object.keys(response)) if (!responseFields.has(key)) problems.push({ path: key, reason: "no such field" });
   const list = response.resources ?? [];
   if (!Array.isArray(list)) problems.push({ path: "resources", reason: "expected a list" });
@@ -162,7 +179,10 @@ function splitResponse(response: Json, typeName: string): Split {
     const path = joinIndex("resources", index);
     const opened = openAny(item, path);
     // Resources may come wrapped, with a name and a version of their own.
-    const inner = opened.typeName === resourceWrapper && isJsonObject(opened.json) ? openAny(opened.json.resource ?? null, joinField(path, "resource")) : opened;
+    const inner =
+      opened.typeName === resourceWrapper && isJsonObject(opened.json)
+        ? openAny(opened.json.resource ?? null, joinField(path, "resource"))
+        : opened;
     if (inner.typeName === typeName) return [{ json: inner.json, path: inner.path }];
     const got = inner.typeName === "" ? "no @type" : inner.typeName;
     problems.push({ path: joinField(inner.path, "@type"), reason: `expected type.googleapis.com/${typeName}, got ${got}` });

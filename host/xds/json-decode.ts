@@ -143,7 +143,13 @@ function decodeDuration(json: Json, path: string, problems: Problems): number | 
 }
 
 /** Types whose proto-JSON inside an Any is {"@type", "value"} rather than their own fields. */
-const wellKnown = new Set([...Object.keys(wrappers), "google.protobuf.Duration", "google.protobuf.Struct", "google.protobuf.Value", "google.protobuf.Any"]);
+const wellKnown = new Set([
+  ...Object.keys(wrappers),
+  "google.protobuf.Duration",
+  "google.protobuf.Struct",
+  "google.protobuf.Value",
+  "google.protobuf.Any",
+]);
 
 function decodeTyped(json: Json, path: string, problems: Problems): AnyMessage | undefined {
   if (!isJsonObject(json)) {

@@ -32,7 +32,9 @@ export interface LoadedBootstrap {
   readonly json: Json;
 }
 
-export type LoadResult = { readonly ok: true; readonly value: LoadedBootstrap } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type LoadResult =
+  | { readonly ok: true; readonly value: LoadedBootstrap }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 export function loadBootstrap(text: BootstrapText, services: XdsServices): LoadResult {
   const read = readText(text);
@@ -57,7 +59,9 @@ export function loadBootstrap(text: BootstrapText, services: XdsServices): LoadR
   return { ok: true, value: { bootstrap: withNode(bootstrap, text), sources, clusters, listeners, json: read.json } };
 }
 
-type ReadText = { readonly ok: true; readonly json: Json; locate(problem: Problem): Problem } | { readonly ok: false; readonly problems: readonly Problem[] };
+type ReadText =
+  | { readonly ok: true; readonly json: Json; locate(problem: Problem): Problem }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 function readText(text: BootstrapText): ReadText {
   let json: Json = {};
@@ -71,7 +75,8 @@ function readText(text: BootstrapText): ReadText {
   }
   if (text.configYaml === undefined) return { ok: true, json, locate };
   const flag = readDocument(text.configYaml);
-  if (!flag.ok) return { ok: false, problems: flag.problems.map((problem) => ({ ...problem, reason: `--config-yaml: ${problem.reason}` })) };
+  if (!flag.ok)
+    return { ok: false, problems: flag.problems.map((problem) => ({ ...problem, reason: `--config-yaml: ${problem.reason}` })) };
   return { ok: true, json: mergeProtoJson(bootstrapType, json, flag.documents[0]?.value ?? {}), locate };
 }
 
@@ -87,7 +92,15 @@ function readStatic<K extends "cluster" | "listener">(
 ): readonly AcceptedResource<K>[] {
   const path = `static_resources.${listField[kind]}`;
   return staticMessages(bootstrap, listField[kind]).flatMap((message, index) => {
-    const resource = readMessage(kind, message, staticJson(json, listField[kind], index), joinIndex(path, index), problems, services, clusterNames);
+    const resource = readMessage(
+      kind,
+      message,
+      staticJson(json, listField[kind], index),
+      joinIndex(path, index),
+      problems,
+      services,
+      clusterNames,
+    );
     return resource ?? [];
   });
 }
@@ -131,7 +144,11 @@ function refuseSharedAddresses(listeners: readonly AcceptedResource<"listener">[
       // Port 0 is a new port each time.
       if (address.kind === "socket" && address.port === 0) continue;
       const text = address.kind === "socket" ? `${address.address}:${address.port}` : address.path;
-      if (seen.has(text)) problems.add(`static_resources.listeners[${index}].address`, `error adding listener: '${name}' has duplicate address '${text}' as existing listener`);
+      if (seen.has(text))
+        problems.add(
+          `static_resources.listeners[${index}].address`,
+          `error adding listener: '${name}' has duplicate address '${text}' as existing listener`,
+        );
       seen.add(text);
     }
   });

@@ -77,12 +77,15 @@ export function createFileModuleSource(): FileModuleSource {
     bytesOf: (sha256) => bytes.get(sha256),
     resolve(code: ModuleCode) {
       if (code.kind === "inline") {
-        return magic.equals(code.bytes.subarray(0, 4)) ? { sha256: keep(code.bytes), source: "inline" } : { problem: "not a WebAssembly module" };
+        return magic.equals(code.bytes.subarray(0, 4))
+          ? { sha256: keep(code.bytes), source: "inline" }
+          : { problem: "not a WebAssembly module" };
       }
       const file = resolveFile(code.path);
       if ("problem" in file) return file;
       const wanted = code.sha256?.toLowerCase();
-      if (wanted !== undefined && wanted !== file.sha256) return { problem: `module has sha256 ${file.sha256}, not ${wanted}: ${code.path}` };
+      if (wanted !== undefined && wanted !== file.sha256)
+        return { problem: `module has sha256 ${file.sha256}, not ${wanted}: ${code.path}` };
       return { sha256: file.sha256, source: code.path };
     },
   };

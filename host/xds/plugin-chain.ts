@@ -30,7 +30,8 @@ export function matchesListener(plugin: PluginResource, listener: Listener): boo
   for (const chain of listener.filterChains) if (chain.match.destinationPort !== undefined) ports.push(chain.match.destinationPort);
   const direction = listener.trafficDirection;
   return plugin.match.some((match) => {
-    const sameMode = direction === "UNSPECIFIED" || match.mode === "CLIENT_AND_SERVER" || (match.mode === "CLIENT") === (direction === "OUTBOUND");
+    const sameMode =
+      direction === "UNSPECIFIED" || match.mode === "CLIENT_AND_SERVER" || (match.mode === "CLIENT") === (direction === "OUTBOUND");
     return sameMode && (match.ports.length === 0 || match.ports.some((port) => ports.includes(port)));
   });
 }
@@ -56,7 +57,8 @@ export function insertPlugins(listener: Listener, plugins: readonly PluginResour
  * just before the router.
  */
 export function insertIntoChain(chain: readonly HttpFilterConfig[], plugins: readonly PluginResource[]): readonly HttpFilterConfig[] {
-  const of = (phase: PluginPhase): readonly HttpFilterConfig[] => plugins.filter((plugin) => plugin.phase === phase).map((plugin) => plugin.filter);
+  const of = (phase: PluginPhase): readonly HttpFilterConfig[] =>
+    plugins.filter((plugin) => plugin.phase === phase).map((plugin) => plugin.filter);
   const router = chain.at(-1)?.kind === "router" ? chain.slice(-1) : [];
   const configured = chain.slice(0, chain.length - router.length);
   return [...of("AUTHN"), ...of("AUTHZ"), ...of("STATS"), ...configured, ...of("UNSPECIFIED"), ...router];

@@ -38,12 +38,16 @@ export type ReadPlugin =
 
 const apiVersion = "extensions.istio.io/v1alpha1";
 const topFields = new Set(["apiVersion", "kind", "metadata", "spec", "status"]);
-const specTypes = { WasmPlugin: "istio.extensions.v1alpha1.WasmPlugin", TrafficExtension: "istio.extensions.v1alpha1.TrafficExtension" } as const;
+const specTypes = {
+  WasmPlugin: "istio.extensions.v1alpha1.WasmPlugin",
+  TrafficExtension: "istio.extensions.v1alpha1.TrafficExtension",
+} as const;
 
 /** `file` is where the document is from: relative module paths start there. */
 export function readPlugin(json: Json, file: string, ctx: ParseContext): ReadPlugin {
   const problems = new Problems();
-  if (!isJsonObject(json)) return { ok: false, name: "", problems: [{ path: "", reason: "expected a resource with apiVersion, kind, metadata and spec" }] };
+  if (!isJsonObject(json))
+    return { ok: false, name: "", problems: [{ path: "", reason: "expected a resource with apiVersion, kind, metadata and spec" }] };
   const metadata = readMetadata(json.metadata, problems);
   const id = `${metadata.namespace}.${metadata.name}`;
   for (const key of Object.keys(json)) if (!topFields.has(key)) problems.add(key, "no such field");
@@ -124,9 +128,16 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
   };
 }
 
-const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAIL_RELOAD: "FAIL_RELOAD" } as const satisfies Record<string, FailurePolicy>;
+const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAIL_RELOAD: "FAIL_RELOAD" } as const satisfies Record<
+  string,
+  FailurePolicy
+>;
 
-function resolveModule(reader: ConfigReader, file: string, ctx: ParseContext): { readonly sha256: string; readonly source: string } | undefined {
+function resolveModule(
+  reader: ConfigReader,
+  file: string,
+  ctx: ParseContext,
+): { readonly sha256: string; readonly source: string } | undefined {
   const url = reader.text("url");
   const sha256 = reader.text("sha256");
   if (url === "") reader.refuse("url", "value is required");

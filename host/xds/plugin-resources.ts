@@ -95,7 +95,13 @@ export class PluginFolder {
     try {
       text = readFileSync(file, "utf8");
     } catch (error) {
-      return this.#keepAll(file, before, [{ path: "", reason: error instanceof Error ? error.message : String(error) }], "unreadable", taken);
+      return this.#keepAll(
+        file,
+        before,
+        [{ path: "", reason: error instanceof Error ? error.message : String(error) }],
+        "unreadable",
+        taken,
+      );
     }
     const digest = createHash("sha256").update(text).digest("hex");
     if (before?.digest === digest && !force) {
@@ -109,7 +115,10 @@ export class PluginFolder {
       const [id, entry] = this.#readOne(file, document.value, before, taken);
       // Two resources without a usable name are two entries all the same.
       const key = entries.has(id) ? `${id}#${entries.size}` : id;
-      entries.set(key, locateEntry(entry, (problem) => document.locate(problem)));
+      entries.set(
+        key,
+        locateEntry(entry, (problem) => document.locate(problem)),
+      );
     }
     return { digest, entries };
   }
@@ -122,7 +131,8 @@ export class PluginFolder {
     const id = result.ok ? `${result.plugin.kind}/${result.plugin.namespace}.${result.plugin.name}` : `${String(kind)}/${result.name}`;
     const old = before?.entries.get(id);
     if (!result.ok) return [id, this.#refuse(id, file, old, result.problems, json)];
-    if (taken.has(id)) return [id, this.#refuse(id, file, undefined, [{ path: "metadata.name", reason: `duplicate resource ${id}` }], json)];
+    if (taken.has(id))
+      return [id, this.#refuse(id, file, undefined, [{ path: "metadata.name", reason: `duplicate resource ${id}` }], json)];
     taken.add(id);
     const isSame = old?.plugin !== undefined && sameData(old.plugin, result.plugin);
     const plugin = isSame && old?.plugin !== undefined ? old.plugin : result.plugin;
@@ -134,7 +144,14 @@ export class PluginFolder {
     const rejected = { atMs: this.#options.nowMs(), problems };
     return {
       plugin: old?.plugin,
-      status: { id, file, acceptedAtMs: old?.status.acceptedAtMs, sha256: old?.status.sha256, rejected, json: old?.plugin === undefined ? json : old.status.json },
+      status: {
+        id,
+        file,
+        acceptedAtMs: old?.status.acceptedAtMs,
+        sha256: old?.status.sha256,
+        rejected,
+        json: old?.plugin === undefined ? json : old.status.json,
+      },
     };
   }
 

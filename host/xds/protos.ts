@@ -39,7 +39,13 @@ export function messageType(name: string): MessageType | undefined {
   const fields = rows.map(fieldType);
   const byName = new Map<string, FieldType>();
   for (const field of fields) byName.set(field.jsonName, field).set(field.name, field);
-  const type: MessageType = { name, fields, ruledFields: fields.filter((field) => field.rules !== undefined), byName, requiredOneofs: schema.requiredOneofs[name] ?? [] };
+  const type: MessageType = {
+    name,
+    fields,
+    ruledFields: fields.filter((field) => field.rules !== undefined),
+    byName,
+    requiredOneofs: schema.requiredOneofs[name] ?? [],
+  };
   messageTypes.set(name, type);
   return type;
 }

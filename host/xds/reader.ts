@@ -117,7 +117,9 @@ export class MessageReader implements ConfigReader {
 
   anyMap(field: string): readonly (readonly [string, AnyReader])[] {
     const path = joinField(this.path, field);
-    return this.#entries(field).flatMap(([key, item]) => (item instanceof AnyMessage ? [[key, this.#any(item, joinKey(path, key))] as const] : []));
+    return this.#entries(field).flatMap(([key, item]) =>
+      item instanceof AnyMessage ? [[key, this.#any(item, joinKey(path, key))] as const] : [],
+    );
   }
 
   which(oneof: string): string | undefined {

@@ -33,7 +33,11 @@ interface KindRow<K extends ResourceKind> {
 
 export const resourceKinds: { readonly [K in ResourceKind]: KindRow<K> } = {
   cluster: { typeName: "envoy.config.cluster.v3.Cluster", nameField: "name", parse: parseCluster },
-  endpoints: { typeName: "envoy.config.endpoint.v3.ClusterLoadAssignment", nameField: "cluster_name", parse: (reader) => parseAssignment(reader, true) },
+  endpoints: {
+    typeName: "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    nameField: "cluster_name",
+    parse: (reader) => parseAssignment(reader, true),
+  },
   listener: { typeName: "envoy.config.listener.v3.Listener", nameField: "name", parse: parseListener },
   route_configuration: {
     typeName: "envoy.config.route.v3.RouteConfiguration",

@@ -36,16 +36,18 @@ export interface StatusInput {
 }
 
 export function describeResources(input: StatusInput): readonly ResourceStatus[] {
-  const statics = input.static.map((resource): ResourceStatus => ({
-    kind: resource.kind,
-    name: resource.name,
-    source: "static",
-    versionInfo: "",
-    lastUpdatedMs: input.startedAtMs,
-    state: input.stateOf(resource) ?? "warming",
-    json: resource.json,
-    error: undefined,
-  }));
+  const statics = input.static.map(
+    (resource): ResourceStatus => ({
+      kind: resource.kind,
+      name: resource.name,
+      source: "static",
+      versionInfo: "",
+      lastUpdatedMs: input.startedAtMs,
+      state: input.stateOf(resource) ?? "warming",
+      json: resource.json,
+      error: undefined,
+    }),
+  );
   return [...statics, ...input.subscriptions.flatMap((subscription) => describeSubscription(subscription, input))];
 }
 
@@ -84,5 +86,7 @@ function describeSubscription(subscription: Subscription, input: StatusInput): r
 
 function errorOf(name: string, status: SubscriptionStatus): ResourceStatus["error"] {
   const problems = status.rejected?.resources.get(name);
-  return problems === undefined || status.rejected === undefined ? undefined : { versionInfo: status.rejected.versionInfo, atMs: status.rejected.atMs, problems };
+  return problems === undefined || status.rejected === undefined
+    ? undefined
+    : { versionInfo: status.rejected.versionInfo, atMs: status.rejected.atMs, problems };
 }

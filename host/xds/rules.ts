@@ -62,7 +62,8 @@ function checkString(rule: Rules, value: string, report: Report): void {
   if (typeof rule.pattern === "string" && !new RegExp(rule.pattern, "u").test(value)) {
     report(`value does not match regex pattern ${JSON.stringify(rule.pattern)}`);
   }
-  if (typeof rule.prefix === "string" && !value.startsWith(rule.prefix)) report(`value does not have prefix: ${JSON.stringify(rule.prefix)}`);
+  if (typeof rule.prefix === "string" && !value.startsWith(rule.prefix))
+    report(`value does not have prefix: ${JSON.stringify(rule.prefix)}`);
   if (typeof rule.suffix === "string" && !value.endsWith(rule.suffix)) report(`value does not have suffix: ${JSON.stringify(rule.suffix)}`);
   if (Array.isArray(rule.in) && !rule.in.includes(value)) report(`value must be in list [${rule.in.join(", ")}]`);
   checkWellKnown(rule, value, report);

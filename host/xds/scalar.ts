@@ -20,7 +20,11 @@ export function isScalar(type: string): boolean {
 }
 
 /** undefined after a report: the value is not of this type. */
-export function decodeScalar(type: string, json: unknown, report: (reason: string) => void): string | number | boolean | Uint8Array | undefined {
+export function decodeScalar(
+  type: string,
+  json: unknown,
+  report: (reason: string) => void,
+): string | number | boolean | Uint8Array | undefined {
   switch (type) {
     case "string":
       return typeof json === "string" ? json : wrong("a string", json, report);

@@ -67,11 +67,26 @@ export class SnapshotBuilder {
     this.#warm(input.clusters, this.#activeClusters, input);
     this.#warm(input.listeners, this.#activeListeners, input);
     const next: Omit<Snapshot, "version"> = {
-      clusters: this.#keepList(this.#snapshot?.clusters, [...this.#activeClusters.values()].map((resource): Cluster => resource.config)),
-      listeners: this.#keepList(this.#snapshot?.listeners, [...this.#activeListeners.values()].map((resource) => input.decorate(resource.config))),
-      routeConfigurations: keepRecord(this.#snapshot?.routeConfigurations, collect(this.#activeListeners, "route_configuration", (need) => input.routeConfiguration(need))),
-      endpoints: keepRecord(this.#snapshot?.endpoints, collect(this.#activeClusters, "endpoints", (need) => input.endpoints(need))),
-      extensionConfigs: keepRecord(this.#snapshot?.extensionConfigs, collect(this.#activeListeners, "extension_config", (need) => input.extensionConfig(need))),
+      clusters: this.#keepList(
+        this.#snapshot?.clusters,
+        [...this.#activeClusters.values()].map((resource): Cluster => resource.config),
+      ),
+      listeners: this.#keepList(
+        this.#snapshot?.listeners,
+        [...this.#activeListeners.values()].map((resource) => input.decorate(resource.config)),
+      ),
+      routeConfigurations: keepRecord(
+        this.#snapshot?.routeConfigurations,
+        collect(this.#activeListeners, "route_configuration", (need) => input.routeConfiguration(need)),
+      ),
+      endpoints: keepRecord(
+        this.#snapshot?.endpoints,
+        collect(this.#activeClusters, "endpoints", (need) => input.endpoints(need)),
+      ),
+      extensionConfigs: keepRecord(
+        this.#snapshot?.extensionConfigs,
+        collect(this.#activeListeners, "extension_config", (need) => input.extensionConfig(need)),
+      ),
       runtime: input.runtime,
     };
     if (this.#snapshot !== undefined && isSame(this.#snapshot, next)) return;
@@ -85,7 +100,11 @@ export class SnapshotBuilder {
   }
 
   /** Makes `active` hold what of `wanted` is complete, and of the rest what was active before. */
-  #warm<K extends "cluster" | "listener">(wanted: readonly AcceptedResource<K>[], active: Map<string, AcceptedResource<K>>, input: BuilderInput): void {
+  #warm<K extends "cluster" | "listener">(
+    wanted: readonly AcceptedResource<K>[],
+    active: Map<string, AcceptedResource<K>>,
+    input: BuilderInput,
+  ): void {
     const before = new Map(active);
     active.clear();
     for (const resource of wanted) {
@@ -110,7 +129,10 @@ export class SnapshotBuilder {
     }
     if (waiting !== undefined) return waiting.timedOut;
     const { initialFetchTimeoutMs } = need.source;
-    const entry: Waiting = { timedOut: false, timer: initialFetchTimeoutMs === 0 ? undefined : this.#startTimer(key, initialFetchTimeoutMs) };
+    const entry: Waiting = {
+      timedOut: false,
+      timer: initialFetchTimeoutMs === 0 ? undefined : this.#startTimer(key, initialFetchTimeoutMs),
+    };
     this.#waiting.set(key, entry);
     return false;
   }
@@ -171,7 +193,8 @@ function collect<T>(
 function keepRecord<T>(before: Readonly<Record<string, T>> | undefined, after: Readonly<Record<string, T>>): Readonly<Record<string, T>> {
   if (before === undefined) return Object.freeze(after);
   const keys = Object.keys(after);
-  const isSameRecord = keys.length === Object.keys(before).length && keys.every((key) => Object.hasOwn(before, key) && before[key] === after[key]);
+  const isSameRecord =
+    keys.length === Object.keys(before).length && keys.every((key) => Object.hasOwn(before, key) && before[key] === after[key]);
   return isSameRecord ? before : Object.freeze(after);
 }
 

@@ -76,7 +76,8 @@ function writeScalar(writer: Writer, type: string, value: unknown): void {
   else if (type === "bytes") writer.bytes(value instanceof Uint8Array ? value : new Uint8Array(0));
   else if (type === "bool") writer.bool(value === true);
   else if (type === "double" || type === "float") writer[type](Number(value));
-  else if (type.startsWith("fixed") || type.startsWith("sfixed")) writer[type as "fixed32" | "fixed64" | "sfixed32" | "sfixed64"](Number(value));
+  else if (type.startsWith("fixed") || type.startsWith("sfixed"))
+    writer[type as "fixed32" | "fixed64" | "sfixed32" | "sfixed64"](Number(value));
   else writer[type as "int32" | "int64" | "uint32" | "uint64" | "sint32" | "sint64"](Number(value));
 }
 

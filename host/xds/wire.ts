@@ -44,7 +44,8 @@ function valueToJson(codecs: Codecs, type: string, value: unknown): Json {
   if (type === "google.protobuf.Value") return dynamicToJson(fields);
   if (type === "google.protobuf.ListValue") return listToJson(fields);
   if (type === "google.protobuf.Duration") return durationToJson(fields);
-  if (type === "google.protobuf.Timestamp") return new Date(Number(fields.seconds ?? 0) * 1000 + Number(fields.nanos ?? 0) / 1e6).toISOString();
+  if (type === "google.protobuf.Timestamp")
+    return new Date(Number(fields.seconds ?? 0) * 1000 + Number(fields.nanos ?? 0) / 1e6).toISOString();
   const wrapped = /^google\.protobuf\.(\w+)Value$/.exec(type)?.[1];
   if (wrapped !== undefined) return valueToJson(codecs, "", fields.value ?? zeroOf(wrapped));
   return messageToJson(codecs, type, fields);

@@ -9,7 +9,9 @@ export interface SourceDocument {
   locate(problem: Problem): Problem;
 }
 
-export type ReadResult = { readonly ok: true; readonly documents: readonly SourceDocument[] } | { readonly ok: false; readonly problems: readonly Problem[] };
+export type ReadResult =
+  | { readonly ok: true; readonly documents: readonly SourceDocument[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Aliases of one document may not expand to more than this many nodes: a few lines of YAML can name billions. */
 const maxAliasCount = 1000;

@@ -4,11 +4,7 @@
 import { StreamType, WasmResult } from "../abi";
 import { Body } from "../body";
 import { ByteString } from "../bytes";
-import {
-  proxy_continue_stream,
-  proxy_set_effective_context as setEffectiveContext,
-  proxy_set_tick_period_milliseconds,
-} from "../env";
+import { proxy_continue_stream, proxy_set_effective_context as setEffectiveContext, proxy_set_tick_period_milliseconds } from "../env";
 import { callForeignFunction } from "../foreign";
 import { LocalReply } from "../local-reply";
 import { log as write } from "../log";

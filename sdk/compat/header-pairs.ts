@@ -87,16 +87,8 @@ export class HeaderMapManipulator {
 }
 
 export class StreamContext {
-  readonly headers: HeaderMapManipulator = new HeaderMapManipulator(
-    requestHeaders,
-    responseHeaders,
-    callResponseHeaders,
-  );
-  readonly trailers: HeaderMapManipulator = new HeaderMapManipulator(
-    requestTrailers,
-    responseTrailers,
-    callResponseTrailers,
-  );
+  readonly headers: HeaderMapManipulator = new HeaderMapManipulator(requestHeaders, responseHeaders, callResponseHeaders);
+  readonly trailers: HeaderMapManipulator = new HeaderMapManipulator(requestTrailers, responseTrailers, callResponseTrailers);
 }
 
 /** The current stream. */

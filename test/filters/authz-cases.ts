@@ -2,7 +2,7 @@
 // A request is written as `METHOD path` with optional `k=v` words: `host=`, `ip=` (downstream address), `port=`, `id=` (peer SPIFFE id),
 // `sni=`, any other word `x-…=` is a header (repeat it for several values), `jwt.<claim>=` a claim (commas make a list).
 
-import type { PolicyConfig, RuleConfig } from "../support/authz-rbac-config.js";
+import type { PolicyConfig, RuleConfig } from "../support/authz-rbac-config.ts";
 
 export interface DecisionCase {
   readonly name: string;
@@ -403,10 +403,7 @@ export const decisionCases: readonly DecisionCase[] = [
 
 /** Configurations that must be refused, and the message. */
 export const refusedConfigurations: readonly (readonly [unknown, string])[] = [
-  [
-    { policies: [{ name: "x", action: "CUSTOM" }] },
-    "policies[0].action: CUSTOM is not supported; use the callout filter",
-  ],
+  [{ policies: [{ name: "x", action: "CUSTOM" }] }, "policies[0].action: CUSTOM is not supported; use the callout filter"],
   [{ policies: [{ name: "x", action: "BLOCK" }] }, 'policies[0].action: "BLOCK" is not one of ALLOW, DENY, AUDIT'],
   [{ policies: [{}] }, "policies[0].name: a policy needs a name"],
   [

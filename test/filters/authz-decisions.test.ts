@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Guest, type Header, type PropertyValue } from "../support/guest-driver.js";
-import { decisionCases, refusedConfigurations } from "./authz-cases.js";
+import { Guest, type Header, type PropertyValue } from "../support/guest-driver.ts";
+import { decisionCases, refusedConfigurations } from "./authz-cases.ts";
 
 const claimPath = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn\0payload\0";
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Guest } from "../support/guest-driver.js";
+import { Guest } from "../support/guest-driver.ts";
 
 const rules = [
   { from: "secret", to: "***" },

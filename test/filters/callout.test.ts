@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Callout, Guest, type Header } from "../support/guest-driver.js";
+import { type Callout, Guest, type Header } from "../support/guest-driver.ts";
 
 const configuration = {
   cluster: "check",

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { describe, it } from "node:test";
-import { Guest } from "../support/guest-driver.js";
+import { Guest } from "../support/guest-driver.ts";
 
 describe("header-mutation", () => {
   it("removes, sets, adds and appends in this order", () => {

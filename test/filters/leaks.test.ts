@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Guest, type Header } from "../support/guest-driver.js";
+import { Guest, type Header } from "../support/guest-driver.ts";
 
 const requests = 100_000;
 const warmUp = 20_000;

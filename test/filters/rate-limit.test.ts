@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Guest, type Header, SharedState } from "../support/guest-driver.js";
+import { Guest, type Header, SharedState } from "../support/guest-driver.ts";
 
 const limit = (more: Record<string, unknown> = {}): unknown => ({
   headers: true,
@@ -78,10 +78,7 @@ describe("rate-limit", () => {
     const shared = new SharedState();
     const workers = [Guest.load("rate-limit", shared), Guest.load("rate-limit", shared)];
     for (const worker of workers) assert.ok(worker.start(limit()));
-    assert.deepEqual(
-      [ask(workers[0], "a"), ask(workers[1], "a"), ask(workers[0], "a"), ask(workers[1], "a")],
-      [true, true, false, false],
-    );
+    assert.deepEqual([ask(workers[0], "a"), ask(workers[1], "a"), ask(workers[0], "a"), ask(workers[1], "a")], [true, true, false, false]);
   });
 
   it("loses no token when two workers take at once, the first time included", () => {

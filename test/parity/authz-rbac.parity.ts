@@ -10,10 +10,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type PolicyConfig, type RuleConfig, rbacFilters } from "../support/authz-rbac-config.js";
+import { type PolicyConfig, type RuleConfig, rbacFilters } from "../support/authz-rbac-config.ts";
 
-const envoy = process.env["SLUICE_ENVOY"];
-const seed = Number(process.env["SLUICE_SEED"] ?? 20261124);
+const envoy = process.env.SLUICE_ENVOY;
+const seed = Number(process.env.SLUICE_SEED ?? 20261124);
 const randomSets = 60;
 const requestsPerSet = 24;
 
@@ -38,8 +38,7 @@ function createRandom(state: number): () => number {
 
 const random = createRandom(seed);
 const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)];
-const some = (from: readonly string[]): string[] =>
-  Array.from({ length: 1 + Math.floor(random() * 2) }, () => pick(from));
+const some = (from: readonly string[]): string[] => Array.from({ length: 1 + Math.floor(random() * 2) }, () => pick(from));
 
 /** The metadata that a token check would have left. */
 const claims = {
@@ -90,9 +89,7 @@ function randomRule(port: number): RuleConfig {
     for (const name of names) {
       if (random() < 0.45) chosen[name] = some(values[name]).map((value) => value.replace("PORT", String(port)));
       if (random() < 0.2)
-        chosen[`not${name[0].toUpperCase()}${name.slice(1)}`] = some(values[name]).map((value) =>
-          value.replace("PORT", String(port)),
-        );
+        chosen[`not${name[0].toUpperCase()}${name.slice(1)}`] = some(values[name]).map((value) => value.replace("PORT", String(port)));
     }
     return chosen;
   };
@@ -171,11 +168,9 @@ const paramPaths = [
 function randomRequest(): Request {
   const headers: [string, string][] = [];
   if (random() < 0.7)
-    for (const value of pick([["a"], ["b"], ["a", "b"], ["a,b"], ["b", "a"], [""], ["", "b"]]))
-      headers.push(["x-a", value]);
+    for (const value of pick([["a"], ["b"], ["a", "b"], ["a,b"], ["b", "a"], [""], ["", "b"]])) headers.push(["x-a", value]);
   if (random() < 0.4) headers.push(["x-empty", pick(["", "x"])]);
-  if (random() < 0.5)
-    headers.push(["x-forwarded-for", pick(["10.1.2.3", "203.0.113.7", "2001:db8::7", "198.51.100.1, 10.0.0.1"])]);
+  if (random() < 0.5) headers.push(["x-forwarded-for", pick(["10.1.2.3", "203.0.113.7", "2001:db8::7", "198.51.100.1, 10.0.0.1"])]);
   return {
     method: pick(["GET", "POST", "PUT", "DELETE"]),
     path: pick(paramPaths),
@@ -186,12 +181,7 @@ function randomRequest(): Request {
 
 /** Sends one request by hand, because clients join or refuse headers, and returns the status. */
 function send(port: number, request: Request): Promise<number> {
-  const lines = [
-    `${request.method} ${request.path} HTTP/1.1`,
-    `host: ${request.host}`,
-    "connection: close",
-    "content-length: 0",
-  ];
+  const lines = [`${request.method} ${request.path} HTTP/1.1`, `host: ${request.host}`, "connection: close", "content-length: 0"];
   for (const [name, value] of request.headers) lines.push(`${name}: ${value}`);
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(`${lines.join("\r\n")}\r\n\r\n`));
@@ -223,9 +213,7 @@ function createListener(port: number, filters: Json[]): Json {
     typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
   };
   const route = {
-    virtual_hosts: [
-      { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }] },
-    ],
+    virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }] }],
   };
   const manager = {
     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -297,11 +285,9 @@ describe("authz against Envoy's RBAC filter", { skip: envoy === undefined ? "SLU
     const file = join(folder, "envoy.json");
     writeFileSync(file, JSON.stringify({ static_resources: { listeners } }));
     log = join(folder, "envoy.log");
-    process_ = spawn(
-      envoy ?? "",
-      ["-c", file, "--concurrency", "1", "--use-dynamic-base-id", "-l", "error", "--log-path", log],
-      { stdio: "ignore" },
-    );
+    process_ = spawn(envoy ?? "", ["-c", file, "--concurrency", "1", "--use-dynamic-base-id", "-l", "error", "--log-path", log], {
+      stdio: "ignore",
+    });
     await untilListening(firstPort, 60_000).catch((error: Error) => {
       throw new Error(`${error.message}; Envoy says: ${readFileSync(log, "utf8").slice(0, 2000)}`);
     });
@@ -313,8 +299,7 @@ describe("authz against Envoy's RBAC filter", { skip: envoy === undefined ? "SLU
   });
 
   it("path templates take the same characters", async () => {
-    const port =
-      firstPort + 2 * tableSets.findIndex((policies) => policies.some((policy) => policy.name === "characters"));
+    const port = firstPort + 2 * tableSets.findIndex((policies) => policies.some((policy) => policy.name === "characters"));
     for (let code = 0x21; code < 0x7f; code++) {
       for (const path of [`/c/${String.fromCharCode(code)}`, `/d/${String.fromCharCode(code)}/`]) {
         const request: Request = { method: "GET", path, host: "a.example", headers: [] };

@@ -24,8 +24,10 @@ function load(folders: readonly string[]): protobuf.Root {
 /** "message field" → "number type", types as far as a file by itself says them: the last part of a name. */
 function fieldsOf(space: protobuf.NamespaceBase, into = new Map<string, string>()): Map<string, string> {
   for (const object of space.nestedArray) {
-    if (object instanceof protobuf.Type) for (const field of object.fieldsArray) into.set(`${object.fullName.slice(1)} ${field.name}`, `${field.id} ${typeOf(field)}`);
-    if (object instanceof protobuf.Enum) for (const [name, value] of Object.entries(object.values)) into.set(`${object.fullName.slice(1)} ${name}`, `${value} enum`);
+    if (object instanceof protobuf.Type)
+      for (const field of object.fieldsArray) into.set(`${object.fullName.slice(1)} ${field.name}`, `${field.id} ${typeOf(field)}`);
+    if (object instanceof protobuf.Enum)
+      for (const [name, value] of Object.entries(object.values)) into.set(`${object.fullName.slice(1)} ${name}`, `${value} enum`);
     if (object instanceof protobuf.Namespace) fieldsOf(object, into);
   }
   return into;
@@ -38,7 +40,9 @@ function typeOf(field: protobuf.Field): string {
 }
 
 const ours = fieldsOf(load([join(root, "protos")]));
-const theirs = fieldsOf(load(["envoy-api", "xds", "googleapis"].map((name) => join(dependency, name)).filter((folder) => readdirSync(folder).length > 0)));
+const theirs = fieldsOf(
+  load(["envoy-api", "xds", "googleapis"].map((name) => join(dependency, name)).filter((folder) => readdirSync(folder).length > 0)),
+);
 const newer = new Map<string, string>(
   readFileSync(join(root, "test/protos/newer-fields.txt"), "utf8")
     .split("\n")
@@ -73,13 +77,24 @@ test("no message lost a field that the older record has", () => {
   const numbers = new Set([...ours].map(([field, fact]) => `${field.slice(0, field.indexOf(" "))} ${fact.slice(0, fact.indexOf(" "))}`));
   const lost = [...theirs].filter(([field, fact]) => {
     const message = field.slice(0, field.indexOf(" "));
-    return messages.has(message) && !message.startsWith("google.") && !ours.has(field) && numbers.has(`${message} ${fact.slice(0, fact.indexOf(" "))}`);
+    return (
+      messages.has(message) &&
+      !message.startsWith("google.") &&
+      !ours.has(field) &&
+      numbers.has(`${message} ${fact.slice(0, fact.indexOf(" "))}`)
+    );
   });
   assert.deepEqual(lost, []);
 });
 
 test("well-known types are those of protobufjs", () => {
-  for (const [name, file] of [["Struct", "struct"], ["Any", "any"], ["Duration", "duration"], ["UInt32Value", "wrappers"], ["Timestamp", "timestamp"]]) {
+  for (const [name, file] of [
+    ["Struct", "struct"],
+    ["Any", "any"],
+    ["Duration", "duration"],
+    ["UInt32Value", "wrappers"],
+    ["Timestamp", "timestamp"],
+  ]) {
     const common = protobuf.Root.fromJSON(protobuf.common.get(`google/protobuf/${file}.proto`) ?? {}).lookupType(`google.protobuf.${name}`);
     for (const { name: field, id } of common.fieldsArray) {
       const snake = field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

@@ -72,10 +72,8 @@ function requestPrincipal(value: string): Json {
   const sub = slash < 0 ? "" : value.slice(slash + 1);
   let pair: [Json, Json] = [{ exact: iss }, { exact: sub }];
   if (value === "*") pair = [any, any];
-  else if (value.startsWith("*"))
-    pair = slash < 0 ? [any, { suffix: value.slice(1) }] : [stringMatch(iss), { exact: sub }];
-  else if (value.endsWith("*"))
-    pair = slash < 0 ? [{ prefix: value.slice(0, -1) }, any] : [{ exact: iss }, stringMatch(sub)];
+  else if (value.startsWith("*")) pair = slash < 0 ? [any, { suffix: value.slice(1) }] : [stringMatch(iss), { exact: sub }];
+  else if (value.endsWith("*")) pair = slash < 0 ? [{ prefix: value.slice(0, -1) }, any] : [{ exact: iss }, stringMatch(sub)];
   return { and_ids: { ids: [claim(["iss"], { string_match: pair[0] }), claim(["sub"], { string_match: pair[1] })] } };
 }
 
@@ -100,10 +98,10 @@ const principals: Record<string, Convert> = {
 };
 
 function principalOf(key: string): Convert | undefined {
-  if (key === "source.ip") return principals["ipBlocks"];
-  if (key === "remote.ip") return principals["remoteIpBlocks"];
-  if (key === "source.principal") return principals["principals"];
-  if (key === "source.namespace") return principals["namespaces"];
+  if (key === "source.ip") return principals.ipBlocks;
+  if (key === "remote.ip") return principals.remoteIpBlocks;
+  if (key === "source.principal") return principals.principals;
+  if (key === "source.namespace") return principals.namespaces;
   if (key === "request.auth.principal") return requestPrincipal;
   if (key === "request.auth.audiences") return (value) => claimValue(["aud"], value);
   if (key === "request.auth.presenter") return (value) => claimValue(["azp"], value);
@@ -151,9 +149,7 @@ function rule(config: RuleConfig): Json {
   const to = (config.to ?? []).map(({ operation }) =>
     and("permission", [...lists("permission", permissions, operation), ...basePermissions]),
   );
-  const from = (config.from ?? []).map(({ source }) =>
-    and("principal", [...lists("principal", principals, source), ...basePrincipals]),
-  );
+  const from = (config.from ?? []).map(({ source }) => and("principal", [...lists("principal", principals, source), ...basePrincipals]));
   return {
     permissions: to.length > 0 ? to : [and("permission", basePermissions)],
     principals: from.length > 0 ? from : [and("principal", basePrincipals)],

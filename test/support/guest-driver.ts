@@ -58,10 +58,7 @@ export function decodePairs(bytes: Bytes): Header[] {
     const nameLen = view.getUint32(4 + 8 * index, true);
     const valueLen = view.getUint32(8 + 8 * index, true);
     const valueAt = data + nameLen + 1;
-    pairs.push([
-      decoder.decode(bytes.subarray(data, data + nameLen)),
-      decoder.decode(bytes.subarray(valueAt, valueAt + valueLen)),
-    ]);
+    pairs.push([decoder.decode(bytes.subarray(data, data + nameLen)), decoder.decode(bytes.subarray(valueAt, valueAt + valueLen))]);
     data = valueAt + valueLen + 1;
   }
   return pairs;
@@ -122,7 +119,7 @@ export class Guest {
     this.shared = shared;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: this.imports() });
     this.exports = instance.exports;
-    this.memory = instance.exports["memory"] as WebAssembly.Memory;
+    this.memory = instance.exports.memory as WebAssembly.Memory;
     this.call("_initialize");
     this.rootId = this.nextId++;
     this.live.add(this.rootId);
@@ -169,12 +166,7 @@ export class Guest {
   }
 
   /** Delivers a body chunk; the action and what the buffer holds afterwards. */
-  body(
-    id: number,
-    direction: "request" | "response",
-    text: string,
-    endOfStream: boolean,
-  ): { action: number; text: string } {
+  body(id: number, direction: "request" | "response", text: string, endOfStream: boolean): { action: number; text: string } {
     const type = direction === "request" ? 0 : 1;
     this.buffers[type] = encoder.encode(text);
     const action = this.call(`proxy_on_${direction}_body`, id, this.buffers[type].length, endOfStream ? 1 : 0) ?? 0;
@@ -215,7 +207,7 @@ export class Guest {
   call(name: string, ...args: number[]): number | undefined {
     const entry = this.exports[name];
     this.effective = args[0] ?? 0;
-    return typeof entry === "function" ? (entry(...args) as number | undefined) : undefined;
+    return typeof entry === "function" ? (entry as (...args: number[]) => number | undefined)(...args) : undefined;
   }
 
   private bytes(ptr: number, size: number): Bytes {
@@ -239,7 +231,7 @@ export class Guest {
   private give(value: Bytes, ptrSlot: number, sizeSlot: number): number {
     let ptr = 0;
     if (value.length > 0) {
-      ptr = (this.exports["proxy_on_memory_allocate"] as (size: number) => number)(value.length) >>> 0;
+      ptr = (this.exports.proxy_on_memory_allocate as (size: number) => number)(value.length) >>> 0;
       new Uint8Array(this.memory.buffer, ptr, value.length).set(value);
     }
     this.writeNumber(ptrSlot, ptr);
@@ -299,11 +291,7 @@ export class Guest {
       proxy_get_buffer_bytes: (type, start, max, ptrSlot, sizeSlot) => {
         const buffer = this.buffers[type];
         if (buffer === undefined) return Status.NotFound;
-        return this.give(
-          buffer.subarray(start >>> 0, Math.min((start >>> 0) + (max >>> 0), buffer.length)),
-          ptrSlot,
-          sizeSlot,
-        );
+        return this.give(buffer.subarray(start >>> 0, Math.min((start >>> 0) + (max >>> 0), buffer.length)), ptrSlot, sizeSlot);
       },
       proxy_get_buffer_status: (type, lengthSlot, flagsSlot) => {
         const buffer = this.buffers[type];
@@ -311,10 +299,8 @@ export class Guest {
         this.writeNumber(flagsSlot, 0);
         return this.writeNumber(lengthSlot, buffer.length);
       },
-      proxy_set_buffer_bytes: (type, start, length, ptr, size) =>
-        this.splice(type, start, length, this.bytes(ptr, size)),
-      proxy_get_header_map_pairs: (type, ptrSlot, sizeSlot) =>
-        this.give(encodePairs(this.maps[type] ?? []), ptrSlot, sizeSlot),
+      proxy_set_buffer_bytes: (type, start, length, ptr, size) => this.splice(type, start, length, this.bytes(ptr, size)),
+      proxy_get_header_map_pairs: (type, ptrSlot, sizeSlot) => this.give(encodePairs(this.maps[type] ?? []), ptrSlot, sizeSlot),
       proxy_set_header_map_pairs: (type, ptr, size) => {
         this.maps[type] = decodePairs(this.bytes(ptr, size));
         return Status.Ok;
@@ -328,10 +314,7 @@ export class Guest {
         this.changeMap(type, (map) => [...map, [this.text(ptr, size), this.text(valuePtr, valueSize)]]),
       proxy_replace_header_map_value: (type, ptr, size, valuePtr, valueSize) => {
         const name = this.text(ptr, size);
-        return this.changeMap(type, (map) => [
-          ...map.filter(([key]) => key !== name),
-          [name, this.text(valuePtr, valueSize)],
-        ]);
+        return this.changeMap(type, (map) => [...map.filter(([key]) => key !== name), [name, this.text(valuePtr, valueSize)]]);
       },
       proxy_remove_header_map_value: (type, ptr, size) => {
         const name = this.text(ptr, size);
@@ -348,18 +331,7 @@ export class Guest {
         this.replies.push({ status, details, headers, body: this.text(bodyPtr, bodySize), grpcStatus });
         return Status.Ok;
       },
-      proxy_http_call: (
-        ptr,
-        size,
-        headersPtr,
-        headersSize,
-        bodyPtr,
-        bodySize,
-        _trailers,
-        _trailersSize,
-        timeoutMs,
-        slot,
-      ) => {
+      proxy_http_call: (ptr, size, headersPtr, headersSize, bodyPtr, bodySize, _trailers, _trailersSize, timeoutMs, slot) => {
         const cluster = this.text(ptr, size);
         if (!this.clusters.has(cluster)) return Status.BadArgument;
         const token = this.nextToken;
@@ -425,8 +397,7 @@ export class Guest {
         const item = shared.queues[id].items.shift();
         return item === undefined ? Status.Empty : this.give(item, ptrSlot, sizeSlot);
       },
-      proxy_define_metric: (_type, ptr, size, slot) =>
-        this.writeNumber(slot, shared.metricIds.push(this.text(ptr, size)) - 1),
+      proxy_define_metric: (_type, ptr, size, slot) => this.writeNumber(slot, shared.metricIds.push(this.text(ptr, size)) - 1),
       proxy_increment_metric: (id, offset) => {
         const name = metric(id);
         if (!name) return Status.NotFound;

@@ -60,8 +60,7 @@ function requestSize({ info }: AttributeSource, source: AttributeSource): Proper
 }
 
 function grpcStatus(source: AttributeSource): PropertyValue | undefined {
-  const status =
-    source.attributeResponseTrailers()?.get("grpc-status") ?? source.attributeResponseHeaders()?.get("grpc-status");
+  const status = source.attributeResponseTrailers()?.get("grpc-status") ?? source.attributeResponseHeaders()?.get("grpc-status");
   return status !== undefined && /^\d{1,3}$/.test(status) ? intValue(Number(status)) : undefined;
 }
 

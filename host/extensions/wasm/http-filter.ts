@@ -121,9 +121,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
     this.isDecodingPaused = status !== FilterHeadersStatus.Continue;
     if (this.isDecodingPaused) return status;
     this.heldRequestHeaders = undefined;
-    return this.hasChangedRequest && this.refusesMissingPseudoHeaders(headers)
-      ? FilterHeadersStatus.StopAllIterationAndWatermark
-      : status;
+    return this.hasChangedRequest && this.refusesMissingPseudoHeaders(headers) ? FilterHeadersStatus.StopAllIterationAndWatermark : status;
   }
 
   decodeData(data: Uint8Array, endStream: boolean): FilterDataStatus {

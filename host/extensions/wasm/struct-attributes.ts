@@ -107,9 +107,7 @@ function asStruct(value: unknown): PlainStruct {
 /** google.protobuf.Struct {fields 1: map<string, Value>}. */
 function encodeStruct(struct: PlainStruct): Uint8Array {
   return Buffer.concat(
-    Object.entries(struct).map(([key, value]) =>
-      field(1, Buffer.concat([textField(1, key), field(2, encodeValue(value))])),
-    ),
+    Object.entries(struct).map(([key, value]) => field(1, Buffer.concat([textField(1, key), field(2, encodeValue(value))]))),
   );
 }
 

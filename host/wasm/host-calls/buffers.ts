@@ -2,14 +2,7 @@
 import { BufferType, MaxBufferType, WasmResult } from "../abi.ts";
 import type { Vm } from "../vm.ts";
 
-export function getBufferBytes(
-  vm: Vm,
-  type: number,
-  start: number,
-  maxBytes: number,
-  ptrSlot: number,
-  lenSlot: number,
-): WasmResult {
+export function getBufferBytes(vm: Vm, type: number, start: number, maxBytes: number, ptrSlot: number, lenSlot: number): WasmResult {
   if (type >>> 0 > MaxBufferType) return WasmResult.BadArgument;
   const buffer = vm.buffer(type as BufferType);
   if (buffer === undefined) return WasmResult.NotFound;
@@ -31,14 +24,7 @@ export function getBufferStatus(vm: Vm, type: number, lenSlot: number, flagsSlot
 }
 
 /** The specification's whole range: 0, 0 prepends, a start at or past the end appends, anything between replaces. */
-export function setBufferBytes(
-  vm: Vm,
-  type: number,
-  start: number,
-  size: number,
-  ptr: number,
-  len: number,
-): WasmResult {
+export function setBufferBytes(vm: Vm, type: number, start: number, size: number, ptr: number, len: number): WasmResult {
   const kind = type >>> 0;
   if (kind > MaxBufferType) return WasmResult.BadArgument;
   const data = vm.memory.bytes(ptr, len);

@@ -55,14 +55,7 @@ export function setHeaderMapPairs(vm: Vm, type: number, ptr: number, len: number
   return WasmResult.Ok;
 }
 
-export function getHeaderMapValue(
-  vm: Vm,
-  type: number,
-  keyPtr: number,
-  keyLen: number,
-  ptrSlot: number,
-  lenSlot: number,
-): WasmResult {
+export function getHeaderMapValue(vm: Vm, type: number, keyPtr: number, keyLen: number, ptrSlot: number, lenSlot: number): WasmResult {
   if (type >>> 0 > MaxMapType) return WasmResult.BadArgument;
   const name = vm.memory.headerName(keyPtr, keyLen);
   if (name === undefined) return WasmResult.InvalidMemoryAccess;
@@ -73,14 +66,7 @@ export function getHeaderMapValue(
   return WasmResult.NotFound;
 }
 
-export function addHeaderMapValue(
-  vm: Vm,
-  type: number,
-  keyPtr: number,
-  keyLen: number,
-  valuePtr: number,
-  valueLen: number,
-): WasmResult {
+export function addHeaderMapValue(vm: Vm, type: number, keyPtr: number, keyLen: number, valuePtr: number, valueLen: number): WasmResult {
   return changeHeader(vm, type, keyPtr, keyLen, valuePtr, valueLen, false);
 }
 

@@ -93,18 +93,7 @@ export function grpcCall(
 ): WasmResult {
   const { memory } = vm;
   if (!memory.isRange(messagePtr, messageLen)) return WasmResult.InvalidMemoryAccess;
-  return grpcStream(
-    vm,
-    upstreamPtr,
-    upstreamLen,
-    servicePtr,
-    serviceLen,
-    methodPtr,
-    methodLen,
-    metadataPtr,
-    metadataLen,
-    tokenSlot,
-  );
+  return grpcStream(vm, upstreamPtr, upstreamLen, servicePtr, serviceLen, methodPtr, methodLen, metadataPtr, metadataLen, tokenSlot);
 }
 
 export function grpcStream(

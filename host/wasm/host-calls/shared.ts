@@ -3,14 +3,7 @@ import { MetricType, WasmResult } from "../abi.ts";
 import { QueueResult } from "../shared-queue.ts";
 import type { Vm } from "../vm.ts";
 
-export function getSharedData(
-  vm: Vm,
-  keyPtr: number,
-  keyLen: number,
-  ptrSlot: number,
-  lenSlot: number,
-  casSlot: number,
-): WasmResult {
+export function getSharedData(vm: Vm, keyPtr: number, keyLen: number, ptrSlot: number, lenSlot: number, casSlot: number): WasmResult {
   const key = vm.memory.latin1(keyPtr, keyLen);
   if (key === undefined || !vm.memory.isRange(casSlot, 4)) return WasmResult.InvalidMemoryAccess;
   const found = vm.services.sharedData.get(vm.vmId, key);
@@ -22,14 +15,7 @@ export function getSharedData(
   return result;
 }
 
-export function setSharedData(
-  vm: Vm,
-  keyPtr: number,
-  keyLen: number,
-  valuePtr: number,
-  valueLen: number,
-  cas: number,
-): WasmResult {
+export function setSharedData(vm: Vm, keyPtr: number, keyLen: number, valuePtr: number, valueLen: number, cas: number): WasmResult {
   const key = vm.memory.latin1(keyPtr, keyLen);
   const value = vm.memory.bytes(valuePtr, valueLen);
   if (key === undefined || value === undefined) return WasmResult.InvalidMemoryAccess;
@@ -52,14 +38,7 @@ export function registerSharedQueue(vm: Vm, namePtr: number, nameLen: number, id
   return WasmResult.Ok;
 }
 
-export function resolveSharedQueue(
-  vm: Vm,
-  vmIdPtr: number,
-  vmIdLen: number,
-  namePtr: number,
-  nameLen: number,
-  idSlot: number,
-): WasmResult {
+export function resolveSharedQueue(vm: Vm, vmIdPtr: number, vmIdLen: number, namePtr: number, nameLen: number, idSlot: number): WasmResult {
   const vmId = vm.memory.latin1(vmIdPtr, vmIdLen);
   const name = vm.memory.latin1(namePtr, nameLen);
   if (vmId === undefined || name === undefined || !vm.memory.isRange(idSlot, 4)) {

@@ -30,14 +30,7 @@ export function fdWrite(vm: Vm, fd: number, iovecs: number, count: number, writt
   return Errno.Success;
 }
 
-export function fdPwrite(
-  vm: Vm,
-  fd: number,
-  iovecs: number,
-  count: number,
-  _offset: bigint,
-  writtenSlot: number,
-): number {
+export function fdPwrite(vm: Vm, fd: number, iovecs: number, count: number, _offset: bigint, writtenSlot: number): number {
   return fdWrite(vm, fd, iovecs, count, writtenSlot);
 }
 
@@ -136,14 +129,7 @@ export function fdTell(vm: Vm, fd: number, slot: number): number {
   return vm.memory.setU64(slot, 0n) ? Errno.Success : Errno.Fault;
 }
 
-export function fdReaddir(
-  vm: Vm,
-  _fd: number,
-  _buffer: number,
-  _len: number,
-  _cookie: bigint,
-  usedSlot: number,
-): number {
+export function fdReaddir(vm: Vm, _fd: number, _buffer: number, _len: number, _cookie: bigint, usedSlot: number): number {
   return vm.memory.setU32(usedSlot, 0) ? Errno.NotDirectory : Errno.Fault;
 }
 
@@ -175,13 +161,6 @@ export function sockRecv(
   return vm.memory.setU32(sizeSlot, 0) && vm.memory.setU32(flagsSlot, 0) ? Errno.NotSupported : Errno.Fault;
 }
 
-export function sockSend(
-  vm: Vm,
-  _fd: number,
-  _iovecs: number,
-  _count: number,
-  _flags: number,
-  sizeSlot: number,
-): number {
+export function sockSend(vm: Vm, _fd: number, _iovecs: number, _count: number, _flags: number, sizeSlot: number): number {
   return vm.memory.setU32(sizeSlot, 0) ? Errno.NotSupported : Errno.Fault;
 }

@@ -22,7 +22,10 @@ function parseSocketAddress(reader: ConfigReader, mustBeIp: boolean): SocketAddr
   if (reader.has("named_port")) reader.refuse("named_port", "not implemented: give port_value");
   const address = reader.text("address");
   if (mustBeIp && address !== "" && isIP(address) === 0) {
-    reader.refuse("address", `malformed IP address: ${address}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`);
+    reader.refuse(
+      "address",
+      `malformed IP address: ${address}. Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'`,
+    );
   }
   const port = reader.number("port_value");
   if (port > 65535) reader.refuse("port_value", "value must be less than or equal to 65535");

@@ -16,7 +16,10 @@ export interface DynamicSources {
   readonly cds: FileConfigSource | undefined;
 }
 
-export function parseBootstrap(reader: ConfigReader, ctx: ParseContext): { readonly bootstrap: Bootstrap; readonly sources: DynamicSources } {
+export function parseBootstrap(
+  reader: ConfigReader,
+  ctx: ParseContext,
+): { readonly bootstrap: Bootstrap; readonly sources: DynamicSources } {
   const stats = reader.message("stats_config");
   const dynamic = reader.message("dynamic_resources");
   const lds = dynamic?.message("lds_config");
@@ -60,7 +63,13 @@ function parseAdmin(reader: ConfigReader | undefined): Bootstrap["admin"] {
     const config = log.any("typed_config");
     log.ignore("name");
     if (config?.typeName === fileAccessLog && accessLogPath === undefined) accessLogPath = config.message?.text("path");
-    else log.refuse("typed_config", config?.typeName === fileAccessLog ? "more than one access log is not implemented for the admin listener" : `not implemented: ${config?.typeName ?? ""}`);
+    else
+      log.refuse(
+        "typed_config",
+        config?.typeName === fileAccessLog
+          ? "more than one access log is not implemented for the admin listener"
+          : `not implemented: ${config?.typeName ?? ""}`,
+      );
   }
   return { address: parsed, accessLogPath };
 }

@@ -32,7 +32,10 @@ function parseThresholds(reader: ConfigReader): Thresholds {
     retryBudget:
       budget === undefined
         ? undefined
-        : { budgetPercent: budget.message("budget_percent")?.number("value") ?? 20, minRetryConcurrency: budget.number("min_retry_concurrency", 3) },
+        : {
+            budgetPercent: budget.message("budget_percent")?.number("value") ?? 20,
+            minRetryConcurrency: budget.number("min_retry_concurrency", 3),
+          },
     maxConnectionPools: reader.optionalNumber("max_connection_pools"),
     trackRemaining: reader.flag("track_remaining"),
   };

@@ -19,14 +19,21 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
     return parseOptions(old, reader.message("http_protocol_options"), reader.optionalNumber("max_requests_per_connection"));
   }
   // The deprecated fields do not count beside the extension, as in Envoy.
-  reader.ignore("common_http_protocol_options", "http_protocol_options", "http2_protocol_options", "max_requests_per_connection", "protocol_selection");
+  reader.ignore(
+    "common_http_protocol_options",
+    "http_protocol_options",
+    "http2_protocol_options",
+    "max_requests_per_connection",
+    "protocol_selection",
+  );
   const common = options.message("common_http_protocol_options");
   // Names and SANs are matters of TLS, which the transport socket refuses.
   options.ignore("upstream_http_protocol_options");
   const explicit = options.message("explicit_http_config");
   if (explicit !== undefined) {
     for (const field of ["http2_protocol_options", "http3_protocol_options"]) {
-      if (explicit.has(field)) explicit.refuse(field, `${field === "http2_protocol_options" ? "HTTP/2" : "HTTP/3"} to upstreams is not implemented`);
+      if (explicit.has(field))
+        explicit.refuse(field, `${field === "http2_protocol_options" ? "HTTP/2" : "HTTP/3"} to upstreams is not implemented`);
     }
     return parseOptions(common, explicit.message("http_protocol_options"), undefined);
   }
@@ -40,7 +47,11 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
   return parseOptions(common, undefined, undefined);
 }
 
-function parseOptions(common: ConfigReader | undefined, http1: ConfigReader | undefined, oldMaxRequests: number | undefined): UpstreamHttpOptions {
+function parseOptions(
+  common: ConfigReader | undefined,
+  http1: ConfigReader | undefined,
+  oldMaxRequests: number | undefined,
+): UpstreamHttpOptions {
   const maxHeaderKb = common?.optionalNumber("max_response_headers_kb");
   http1?.ignore("allow_chunked_length", "default_host_for_http_10", "override_stream_error_on_invalid_http_message");
   if (http1?.flag("send_fully_qualified_url")) http1.refuse("send_fully_qualified_url", "not implemented");

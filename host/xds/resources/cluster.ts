@@ -30,7 +30,8 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
   if (discovery.type === "LOGICAL_DNS" && (assignment === undefined || countEndpoints(assignment.localities) !== 1)) {
     reader.refuse("load_assignment", "LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint");
   }
-  if (reader.flag("connection_pool_per_downstream_connection")) reader.refuse("connection_pool_per_downstream_connection", "not implemented");
+  if (reader.flag("connection_pool_per_downstream_connection"))
+    reader.refuse("connection_pool_per_downstream_connection", "not implemented");
   refuseTransportSocket(reader);
   const commonLb = reader.message("common_lb_config");
   const keepalive = reader.message("upstream_connection_options")?.message("tcp_keepalive");

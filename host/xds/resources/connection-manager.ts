@@ -52,7 +52,8 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
     maxConnectionDurationMs: common?.optionalDurationMs("max_connection_duration") ?? 0,
     maxRequestsPerConnection: common?.number("max_requests_per_connection") ?? 0,
     maxHeadersCount: common?.number("max_headers_count", 100) ?? 100,
-    headersWithUnderscoresAction: common?.choice<HttpConnectionManager["headersWithUnderscoresAction"]>("headers_with_underscores_action", "ALLOW") ?? "ALLOW",
+    headersWithUnderscoresAction:
+      common?.choice<HttpConnectionManager["headersWithUnderscoresAction"]>("headers_with_underscores_action", "ALLOW") ?? "ALLOW",
     maxRequestHeadersBytes: reader.number("max_request_headers_kb", 60) * 1024,
     streamIdleTimeoutMs: reader.optionalDurationMs("stream_idle_timeout") ?? 300_000,
     requestTimeoutMs: reader.optionalDurationMs("request_timeout") ?? 0,
@@ -61,7 +62,10 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
     drainTimeoutMs: reader.optionalDurationMs("drain_timeout") ?? 5000,
     delayedCloseTimeoutMs: reader.optionalDurationMs("delayed_close_timeout") ?? 1000,
     serverName: reader.text("server_name") || "envoy",
-    serverHeaderTransformation: reader.choice<HttpConnectionManager["serverHeaderTransformation"]>("server_header_transformation", "OVERWRITE"),
+    serverHeaderTransformation: reader.choice<HttpConnectionManager["serverHeaderTransformation"]>(
+      "server_header_transformation",
+      "OVERWRITE",
+    ),
     useRemoteAddress: reader.flag("use_remote_address"),
     xffNumTrustedHops: reader.number("xff_num_trusted_hops"),
     skipXffAppend: reader.flag("skip_xff_append"),
@@ -145,7 +149,8 @@ function parseUpgrades(reader: ConfigReader): HttpConnectionManager["upgrades"] 
   const upgrades: Record<string, boolean> = {};
   for (const upgrade of reader.messages("upgrade_configs")) {
     const type = upgrade.text("upgrade_type").toLowerCase();
-    if (Object.hasOwn(upgrades, type)) upgrade.refuse("upgrade_type", `Error: multiple upgrade configs with the same name: '${upgrade.text("upgrade_type")}'`);
+    if (Object.hasOwn(upgrades, type))
+      upgrade.refuse("upgrade_type", `Error: multiple upgrade configs with the same name: '${upgrade.text("upgrade_type")}'`);
     if (upgrade.has("filters")) upgrade.refuse("filters", "a filter chain for upgrades alone is not implemented");
     upgrades[type] = upgrade.flag("enabled", true);
   }

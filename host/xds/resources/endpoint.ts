@@ -13,7 +13,8 @@ export function parseAssignment(reader: ConfigReader, mustBeIp: boolean): Endpoi
     const { numerator, denominator } = parseFraction(drop.message("drop_percentage"));
     return (numerator / denominator) * 1_000_000;
   });
-  if (drops !== undefined && drops.length > 1) policy?.refuse("drop_overloads", "Cluster drop_overloads config has more than one category; only one is supported");
+  if (drops !== undefined && drops.length > 1)
+    policy?.refuse("drop_overloads", "Cluster drop_overloads config has more than one category; only one is supported");
   const readers = reader.messages("endpoints");
   const localities = readers.map((locality) => parseLocality(locality, mustBeIp));
   refuseDuplicateLocalities(readers, localities);
@@ -68,7 +69,8 @@ function refuseDuplicateLocalities(readers: readonly ConfigReader[], localities:
   localities.forEach(({ region, zone, subZone, priority }, index) => {
     const key = JSON.stringify([region, zone, subZone, priority]);
     // Envoy 1.40 merges the endpoints of repeated localities; an empty locality is simply not given.
-    if (seen.has(key) && region + zone + subZone !== "") readers[index].refuse("locality", `duplicate locality '${region}/${zone}/${subZone}' with priority ${priority}`);
+    if (seen.has(key) && region + zone + subZone !== "")
+      readers[index].refuse("locality", `duplicate locality '${region}/${zone}/${subZone}' with priority ${priority}`);
     seen.add(key);
   });
 }

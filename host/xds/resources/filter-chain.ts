@@ -36,7 +36,10 @@ function parseNetworkFilters(chain: ConfigReader, ctx: ResourceContext): readonl
       config.refuse(`not implemented: ${config.typeName}`);
     } else {
       if (index !== readers.length - 1) {
-        reader.refuse("", `Error: terminal filter named ${name} of type envoy.filters.network.http_connection_manager must be the last filter in a network filter chain.`);
+        reader.refuse(
+          "",
+          `Error: terminal filter named ${name} of type envoy.filters.network.http_connection_manager must be the last filter in a network filter chain.`,
+        );
       }
       filters.push({ kind: "http_connection_manager", name, config: parseConnectionManager(config.message, ctx) });
     }
@@ -48,7 +51,7 @@ function parseMatch(reader: ConfigReader | undefined): FilterChainMatch {
   const serverNames = reader?.texts("server_names") ?? [];
   serverNames.forEach((name, index) => {
     if (name.includes("*") && !/^\*\.[^*]+$/.test(name)) {
-      reader?.refuse(`server_names[${index}]`, "partial wildcards are not supported in \"server_names\"");
+      reader?.refuse(`server_names[${index}]`, 'partial wildcards are not supported in "server_names"');
     }
   });
   if (reader?.has("address_suffix") || reader?.has("suffix_len")) reader.refuse("address_suffix", "contains unimplemented fields");

@@ -63,7 +63,10 @@ function parseDiscovered(reader: ConfigReader, name: string, disabled: boolean, 
   }
   const defaultConfig = config === undefined ? undefined : parseFilterConfig(config, { name, disabled }, ctx, false);
   if (startsWithDefault && config === undefined) {
-    reader.refuse("apply_default_config_without_warming", "Error: filter config apply_default_config_without_warming without default_config");
+    reader.refuse(
+      "apply_default_config_without_warming",
+      "Error: filter config apply_default_config_without_warming without default_config",
+    );
   }
   return { kind: "discovery", name, disabled, typeUrls: typeNames.map((typeName) => `type.googleapis.com/${typeName}`), defaultConfig };
 }
@@ -73,9 +76,15 @@ function checkTerminal(reader: ConfigReader, isLast: boolean, ctx: ParseContext)
   const extension = ctx.extensions.httpFilters.find((candidate) => typeName !== undefined && candidate.typeNames.includes(typeName));
   const isTerminal = extension?.isTerminal ?? false;
   if (isTerminal && !isLast) {
-    reader.refuse("", `Error: terminal filter named ${reader.text("name")} of type ${extension?.name} must be the last filter in a http filter chain.`);
+    reader.refuse(
+      "",
+      `Error: terminal filter named ${reader.text("name")} of type ${extension?.name} must be the last filter in a http filter chain.`,
+    );
   }
   if (!isTerminal && isLast && (extension !== undefined || reader.has("config_discovery"))) {
-    reader.refuse("", `Error: non-terminal filter named ${reader.text("name")} of type ${extension?.name ?? "dynamic"} is the last filter in a http filter chain.`);
+    reader.refuse(
+      "",
+      `Error: non-terminal filter named ${reader.text("name")} of type ${extension?.name ?? "dynamic"} is the last filter in a http filter chain.`,
+    );
   }
 }

@@ -15,7 +15,8 @@ export function parseListener(reader: ConfigReader, ctx: ResourceContext): Liste
   const chains = reader.messages("filter_chains");
   const filterChains = chains.map((chain) => parseFilterChain(chain, ctx));
   const fallback = reader.message("default_filter_chain");
-  if (chains.length === 0 && fallback === undefined) reader.refuse("filter_chains", `error adding listener '${describeAddress(addresses)}': no filter chains specified`);
+  if (chains.length === 0 && fallback === undefined)
+    reader.refuse("filter_chains", `error adding listener '${describeAddress(addresses)}': no filter chains specified`);
   refuseEqualMatches(chains, filterChains);
   return {
     name: reader.text("name") || nameOf(addresses),
@@ -81,7 +82,10 @@ function refuseEqualMatches(readers: readonly ConfigReader[], chains: readonly {
     const key = JSON.stringify(chain.match);
     const other = matches.get(key);
     if (other !== undefined) {
-      readers[index].refuse("filter_chain_match", `error adding listener: filter chain '${chain.name}' has the same matching rules defined as '${other}'`);
+      readers[index].refuse(
+        "filter_chain_match",
+        `error adding listener: filter chain '${chain.name}' has the same matching rules defined as '${other}'`,
+      );
     }
     matches.set(key, chain.name);
   });

@@ -15,7 +15,10 @@ export const defaultLogFormat: LogFormat = {
 };
 
 /** Formatters whose commands the host's formatter knows without being told. */
-const builtInFormatters = new Set(["envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery", "envoy.extensions.formatter.metadata.v3.Metadata"]);
+const builtInFormatters = new Set([
+  "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
+  "envoy.extensions.formatter.metadata.v3.Metadata",
+]);
 
 export function parseLogFormat(reader: ConfigReader, ctx: ParseContext): LogFormat {
   const omitEmptyValues = reader.flag("omit_empty_values");
@@ -48,5 +51,7 @@ export function parseJsonFormat(json: Json, reader: ConfigReader, field: string,
   if (typeof json === "string") return checkedText(json, reader, field, ctx);
   if (typeof json !== "object" || json === null) return json;
   if (Array.isArray(json)) return json.map((item: Json, index) => parseJsonFormat(item, reader, `${field}[${index}]`, ctx));
-  return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, parseJsonFormat(item as Json, reader, `${field}.${key}`, ctx)]));
+  return Object.fromEntries(
+    Object.entries(json).map(([key, item]) => [key, parseJsonFormat(item as Json, reader, `${field}.${key}`, ctx)]),
+  );
 }

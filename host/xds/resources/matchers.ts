@@ -65,7 +65,10 @@ function parseHeaderMatch(reader: ConfigReader, ctx: ParseContext): HeaderMatche
     }
     default: {
       const matcher = reader.message("string_match");
-      return { kind: "string", matcher: matcher === undefined ? { kind: "exact", value: "", ignoreCase: false } : parseStringMatcher(matcher, ctx) };
+      return {
+        kind: "string",
+        matcher: matcher === undefined ? { kind: "exact", value: "", ignoreCase: false } : parseStringMatcher(matcher, ctx),
+      };
     }
   }
 }
@@ -74,7 +77,10 @@ export function parseQueryParameterMatcher(reader: ConfigReader, ctx: ParseConte
   const matcher = reader.message("string_match");
   return {
     name: reader.text("name"),
-    match: matcher === undefined ? { kind: "present", present: reader.flag("present_match", true) } : { kind: "string", matcher: parseStringMatcher(matcher, ctx) },
+    match:
+      matcher === undefined
+        ? { kind: "present", present: reader.flag("present_match", true) }
+        : { kind: "string", matcher: parseStringMatcher(matcher, ctx) },
   };
 }
 

@@ -11,7 +11,11 @@ import { parseRetryPolicy } from "./retry-policy.ts";
 const notFoundCodes = { SERVICE_UNAVAILABLE: 503, NOT_FOUND: 404, INTERNAL_SERVER_ERROR: 500 } as const;
 
 /** `isKnown` undefined: clusters are not validated. */
-export function parseRouteAction(reader: ConfigReader, ctx: ResourceContext, isKnown: ((cluster: string) => boolean) | undefined): RouteAction {
+export function parseRouteAction(
+  reader: ConfigReader,
+  ctx: ResourceContext,
+  isKnown: ((cluster: string) => boolean) | undefined,
+): RouteAction {
   const maxDuration = reader.message("max_stream_duration");
   const regexRewrite = reader.message("regex_rewrite");
   const retryPolicy = reader.message("retry_policy");
@@ -23,7 +27,8 @@ export function parseRouteAction(reader: ConfigReader, ctx: ResourceContext, isK
   return {
     kind: "route",
     cluster: parseCluster(reader, ctx, isKnown),
-    clusterNotFoundResponseCode: notFoundCodes[reader.choice<keyof typeof notFoundCodes>("cluster_not_found_response_code", "SERVICE_UNAVAILABLE")],
+    clusterNotFoundResponseCode:
+      notFoundCodes[reader.choice<keyof typeof notFoundCodes>("cluster_not_found_response_code", "SERVICE_UNAVAILABLE")],
     prefixRewrite: reader.optionalText("prefix_rewrite"),
     regexRewrite: regexRewrite === undefined ? undefined : parseRegexRewrite(regexRewrite, ctx),
     hostRewrite: parseHostRewrite(reader, ctx),
@@ -51,7 +56,11 @@ function refuseInternalRedirects(reader: ConfigReader): number {
   return 0;
 }
 
-function parseCluster(reader: ConfigReader, ctx: ResourceContext, isKnown: ((cluster: string) => boolean) | undefined): RouteAction["cluster"] {
+function parseCluster(
+  reader: ConfigReader,
+  ctx: ResourceContext,
+  isKnown: ((cluster: string) => boolean) | undefined,
+): RouteAction["cluster"] {
   const header = reader.optionalText("cluster_header");
   if (header !== undefined) return { kind: "cluster_header", header: header.toLowerCase() };
   const weighted = reader.message("weighted_clusters");
@@ -61,7 +70,11 @@ function parseCluster(reader: ConfigReader, ctx: ResourceContext, isKnown: ((clu
   return { kind: "cluster", name };
 }
 
-function parseWeighted(reader: ConfigReader, ctx: ResourceContext, isKnown: ((cluster: string) => boolean) | undefined): RouteAction["cluster"] {
+function parseWeighted(
+  reader: ConfigReader,
+  ctx: ResourceContext,
+  isKnown: ((cluster: string) => boolean) | undefined,
+): RouteAction["cluster"] {
   const clusters = reader.messages("clusters").map((cluster) => parseWeightedCluster(cluster, ctx, isKnown));
   const sum = clusters.reduce((total, cluster) => total + cluster.weight, 0);
   if (sum > 4294967295) reader.refuse("clusters", "The sum of weights of all weighted clusters of route exceeds 4294967295");
@@ -72,7 +85,11 @@ function parseWeighted(reader: ConfigReader, ctx: ResourceContext, isKnown: ((cl
   return { kind: "weighted", clusters, totalWeight: sum, headerName: reader.text("header_name").toLowerCase() };
 }
 
-function parseWeightedCluster(reader: ConfigReader, ctx: ResourceContext, isKnown: ((cluster: string) => boolean) | undefined): WeightedCluster {
+function parseWeightedCluster(
+  reader: ConfigReader,
+  ctx: ResourceContext,
+  isKnown: ((cluster: string) => boolean) | undefined,
+): WeightedCluster {
   const name = reader.text("name");
   const clusterHeader = reader.text("cluster_header");
   if (name !== "" && clusterHeader !== "") reader.refuse("cluster_header", "Only one of name or cluster_header can be specified");

@@ -57,9 +57,13 @@ function refuseDuplicates(table: ConfigReader, readers: readonly ConfigReader[],
   hosts.forEach((host, index) => {
     const reader = readers[index];
     host.domains.forEach((domain, at) => {
-      if (domain === "*" && domains.has(domain)) reader.refuse(`domains[${at}]`, `Only a single wildcard domain is permitted in route ${table.text("name")}`);
+      if (domain === "*" && domains.has(domain))
+        reader.refuse(`domains[${at}]`, `Only a single wildcard domain is permitted in route ${table.text("name")}`);
       else if (domains.has(domain)) {
-        reader.refuse(`domains[${at}]`, `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${table.text("name")}`);
+        reader.refuse(
+          `domains[${at}]`,
+          `Only unique values for domains are permitted. Duplicate entry of domain ${domain} in route ${table.text("name")}`,
+        );
       }
       domains.add(domain);
     });

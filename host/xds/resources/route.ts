@@ -22,7 +22,14 @@ export function parseRoute(reader: ConfigReader, ctx: ResourceContext, table: Ro
     name: reader.text("name"),
     match:
       match === undefined
-        ? { path: { kind: "prefix", value: "/" }, caseSensitive: true, headers: [], queryParameters: [], runtimeFraction: undefined, grpc: false }
+        ? {
+            path: { kind: "prefix", value: "/" },
+            caseSensitive: true,
+            headers: [],
+            queryParameters: [],
+            runtimeFraction: undefined,
+            grpc: false,
+          }
         : parseRouteMatch(match, ctx),
     action: parseAction(reader, ctx, table),
     mutations: parseMutations(reader, ctx),
@@ -70,5 +77,9 @@ function parseRedirect(reader: ConfigReader, ctx: ResourceContext): RedirectActi
 function parseDirectResponse(reader: ConfigReader, ctx: ResourceContext, maxBytes: number): DirectResponseAction {
   const body = reader.message("body");
   const bytes = body === undefined ? undefined : readDataSource(body, ctx, maxBytes);
-  return { kind: "direct_response", status: reader.number("status"), body: bytes === undefined ? "" : Buffer.from(bytes).toString("latin1") };
+  return {
+    kind: "direct_response",
+    status: reader.number("status"),
+    body: bytes === undefined ? "" : Buffer.from(bytes).toString("latin1"),
+  };
 }

@@ -10,5 +10,6 @@ export function refuseTransportSocket(reader: ConfigReader): void {
   const name = socket.text("name");
   const config = socket.any("typed_config");
   const typeName = config?.message?.typeName ?? config?.typeName ?? name;
-  if (typeName !== rawBuffer && typeName !== "envoy.transport_sockets.raw_buffer") reader.refuse("transport_socket", `not implemented: ${typeName}`);
+  if (typeName !== rawBuffer && typeName !== "envoy.transport_sockets.raw_buffer")
+    reader.refuse("transport_socket", `not implemented: ${typeName}`);
 }

@@ -86,7 +86,10 @@ function parseEnvironment(reader: ConfigReader | undefined, ctx: ParseContext): 
   }
   for (const [key, value] of reader.textMap("key_values")) {
     if (reader.texts("host_env_keys").includes(key)) {
-      reader.refuse("key_values", `Key ${key} is duplicated in envoy.extensions.wasm.v3.VmConfig.environment_variables. All the keys must be unique.`);
+      reader.refuse(
+        "key_values",
+        `Key ${key} is duplicated in envoy.extensions.wasm.v3.VmConfig.environment_variables. All the keys must be unique.`,
+      );
     }
     // What istiod tells its agent about image pulls is not for modules.
     if (!key.startsWith("ISTIO_META")) variables.set(key, value);

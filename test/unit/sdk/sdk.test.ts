@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { Guest, type Header } from "../../support/guest-driver.js";
-import { compileFixture, compileSource, readmeExample } from "./compile.js";
+import { Guest, type Header } from "../../support/guest-driver.ts";
+import { compileFixture, compileSource, readmeExample } from "./compile.ts";
 
 describe("SDK", () => {
   let wasm: Uint8Array;
@@ -55,11 +55,7 @@ describe("SDK", () => {
   it("reads properties of every kind, absent ones included", () => {
     const guest = start();
     assert.equal(check(guest, "properties"), "null|0|plain|no path|0");
-    guest.properties
-      .set("source\0address", "1.2.3.4:5")
-      .set("destination\0port", 80)
-      .set("connection\0mtls", true)
-      .set("list", ["a", "b"]);
+    guest.properties.set("source\0address", "1.2.3.4:5").set("destination\0port", 80).set("connection\0mtls", true).set("list", ["a", "b"]);
     assert.equal(check(guest, "properties"), "1.2.3.4:5|80|mtls|no path|2");
   });
 
@@ -234,9 +230,6 @@ describe("compat", () => {
     );
     const unknown = new Guest(wasm);
     assert.equal(unknown.start("", "nobody"), false);
-    assert.equal(
-      unknown.logs[0].message,
-      'no root context is registered for root_id "nobody"; there are "checker" "fetcher"',
-    );
+    assert.equal(unknown.logs[0].message, 'no root context is registered for root_id "nobody"; there are "checker" "fetcher"');
   });
 });

@@ -1,12 +1,7 @@
 // What proxy_get_property answers for an HTTP stream, path by path, in the phases that Envoy tells apart.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import {
-  AttributePaths,
-  type AttributeSource,
-  resolveAttribute,
-  resolveRootAttribute,
-} from "../../../host/extensions/wasm/attributes.ts";
+import { AttributePaths, type AttributeSource, resolveAttribute, resolveRootAttribute } from "../../../host/extensions/wasm/attributes.ts";
 import { nodeValue } from "../../../host/extensions/wasm/struct-attributes.ts";
 import { HeaderMap } from "../../../host/http/header-map.ts";
 import { normalizePath, serializeProperty } from "../../../host/wasm/property.ts";
@@ -67,10 +62,7 @@ const request = HeaderMap.from([
 
 /** The bytes as text, or what stands for a status. */
 function read(path: string, phase: "held" | "passed" = "held"): string {
-  const value = resolveAttribute(
-    source(phase === "held" ? request : undefined),
-    path.replaceAll(".", "\0").replaceAll("|", "."),
-  );
+  const value = resolveAttribute(source(phase === "held" ? request : undefined), path.replaceAll(".", "\0").replaceAll("|", "."));
   if (value === undefined) return "NOT_FOUND";
   const bytes = serializeProperty(value);
   if (bytes === undefined) return "SERIALIZATION_FAILURE";

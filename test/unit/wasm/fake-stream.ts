@@ -38,13 +38,7 @@ export class FakeStream implements FilterCallbacks {
   passReplies = false;
 
   constructor(factory: WasmFilterFactory, headers: [string, string][] = []) {
-    this.request = HeaderMap.from([
-      [":authority", "host.test"],
-      [":path", "/x?q=1"],
-      [":method", "GET"],
-      [":scheme", "http"],
-      ...headers,
-    ]);
+    this.request = HeaderMap.from([[":authority", "host.test"], [":path", "/x?q=1"], [":method", "GET"], [":scheme", "http"], ...headers]);
     this.info.requestHeaders = this.request;
     this.info.startTimeMs = 1_700_000_000_000;
     this.filter = factory.createFilter(this);

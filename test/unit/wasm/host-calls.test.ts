@@ -21,12 +21,7 @@ const BAD_RANGES: readonly (readonly [number, number])[] = [
 ];
 const BAD_SLOTS: readonly number[] = [-1, END, END - 3, -2147483648, -4];
 
-function suite(
-  module: string,
-  table: Readonly<Record<string, { params: string }>>,
-  rows: Record<string, Row>,
-  fault: number,
-): void {
+function suite(module: string, table: Readonly<Record<string, { params: string }>>, rows: Record<string, Row>, fault: number): void {
   it(`${module}: every row of the table has cases, and no case lacks a row`, () => {
     assert.deepEqual(Object.keys(rows).sort(), Object.keys(table).sort());
   });
@@ -75,28 +70,7 @@ describe("host calls", () => {
 });
 
 describe("random arguments", () => {
-  const numbers = [
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    64,
-    1024,
-    2048,
-    2112,
-    8192,
-    65535,
-    END - 4,
-    END,
-    -1,
-    -2147483648,
-    2147483647,
-  ];
+  const numbers = [0, 1, 2, 3, 4, 5, 6, 7, 8, 64, 1024, 2048, 2112, 8192, 65535, END - 4, END, -1, -2147483648, 2147483647];
   let seed = 42;
   const random = (below: number): number => {
     seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;

@@ -131,19 +131,14 @@ describe("allocators", () => {
         (call $get (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 100) (i32.const 104))))
       (drop (call $log (i32.const 2) (i32.const 64) (i32.const 1)))
       (i32.const 0))`;
-  const allocator = (body: string): string =>
-    `(module ${reader} (func (export "malloc") (param $size i32) (result i32) ${body}))`;
+  const allocator = (body: string): string => `(module ${reader} (func (export "malloc") (param $size i32) (result i32) ${body}))`;
 
   for (const [what, body, expected] of [
     ["answers 0", "(i32.const 0)", "2 test: 6"],
     ["answers a range past the end", "(i32.const 65534)", "2 test: 6"],
     ["answers a huge pointer", "(i32.const -2)", "2 test: 6"],
     ["grows the memory", "(drop (memory.grow (i32.const 1))) (i32.const 70000)", "2 test: 0"],
-    [
-      "logs",
-      "(drop (call $log (i32.const 2) (i32.const 0) (i32.const 5))) (i32.const 4096)",
-      "2 test: :path,2 test: 0",
-    ],
+    ["logs", "(drop (call $log (i32.const 2) (i32.const 0) (i32.const 5))) (i32.const 4096)", "2 test: :path,2 test: 0"],
   ] as const) {
     it(`that ${what}`, async () => {
       const harness = open(await load(allocator(body)));

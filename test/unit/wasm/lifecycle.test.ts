@@ -143,10 +143,7 @@ describe("results", () => {
   }
 
   it("a continue in the same callback overrides its pause, and one in the other direction is deferred", async () => {
-    const harness = await started(
-      { H: "(drop (call $continue (i32.const 0)))", R: "(drop (call $continue (i32.const 0)))" },
-      { H: 1 },
-    );
+    const harness = await started({ H: "(drop (call $continue (i32.const 0)))", R: "(drop (call $continue (i32.const 0)))" }, { H: 1 });
     const stream = new FakeStream(harness.factory);
     assert.equal(stream.decodeHeaders(), 0);
     assert.deepEqual(stream.events, []);
@@ -158,10 +155,7 @@ describe("results", () => {
     const harness = await started({ H: "(drop (call $set (i32.const 0) (i32.const 0) (i32.const 0)))" });
     const stream = new FakeStream(harness.factory);
     assert.equal(stream.decodeHeaders(), 4);
-    assert.equal(
-      stream.replies[0].details,
-      "filter_removed_required_request_headers{missing_required_header:_:method}",
-    );
+    assert.equal(stream.replies[0].details, "filter_removed_required_request_headers{missing_required_header:_:method}");
   });
 });
 

@@ -5,13 +5,7 @@ import { describe, it } from "node:test";
 import { deflateSync } from "node:zlib";
 import { MetricType, WasmResult } from "../../../host/wasm/abi.ts";
 import { callForeignFunction, ForeignFunctionNames } from "../../../host/wasm/foreign-functions.ts";
-import {
-  protobufBytes,
-  protobufNumber,
-  protobufText,
-  readProtobuf,
-  writeBytesField,
-} from "../../../host/wasm/protobuf-reader.ts";
+import { protobufBytes, protobufNumber, protobufText, readProtobuf, writeBytesField } from "../../../host/wasm/protobuf-reader.ts";
 import { StreamContext } from "../../../host/wasm/stream-context.ts";
 import type { Vm } from "../../../host/wasm/vm.ts";
 import { FakeStream } from "./fake-stream.ts";
@@ -112,8 +106,7 @@ describe("header and state quotas", () => {
 describe("foreign functions", async () => {
   const harness = open(await load(`(module ${PRELUDE})`));
   const vm = vmOf(harness);
-  const call = (name: string, args: Uint8Array): { result: number; bytes: Uint8Array } =>
-    callForeignFunction(vm, name, args);
+  const call = (name: string, args: Uint8Array): { result: number; bytes: Uint8Array } => callForeignFunction(vm, name, args);
   const text = (value: string): Uint8Array => Buffer.from(value, "latin1");
 
   it("are Envoy's, and names are not looked up on the prototype", () => {
@@ -137,11 +130,7 @@ describe("foreign functions", async () => {
     });
     const signed = call(
       "sign",
-      Buffer.concat([
-        writeBytesField(1, text("sha256")),
-        writeBytesField(2, privateKey),
-        writeBytesField(3, text("message")),
-      ]),
+      Buffer.concat([writeBytesField(1, text("sha256")), writeBytesField(2, privateKey), writeBytesField(3, text("message"))]),
     );
     const fields = readProtobuf(signed.bytes) ?? [];
     assert.equal(protobufNumber(fields, 1), 1);

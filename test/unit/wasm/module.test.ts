@@ -39,9 +39,7 @@ describe("module checks", () => {
 
   it("refuses signatures other than the ABI's", async () => {
     const imported = minimal(`(import "env" "proxy_log" (func (param i32 i32) (result i32))) ${PRELUDE}`);
-    assert.deepEqual(await errorsOf(imported), [
-      'import env.proxy_log has signature "i32 i32 -> i32", expected "i32 i32 i32 -> i32"',
-    ]);
+    assert.deepEqual(await errorsOf(imported), ['import env.proxy_log has signature "i32 i32 -> i32", expected "i32 i32 i32 -> i32"']);
     const exported = minimal(`${PRELUDE} (func (export "proxy_on_log") (param i32 i32))`);
     assert.deepEqual(await errorsOf(exported), ['proxy_on_log has signature "i32 i32 ->", expected "i32 ->"']);
   });
@@ -60,10 +58,7 @@ describe("module checks", () => {
     ["64-bit memory", PRELUDE.replace('(memory (export "memory") 1)', '(memory (export "memory") i64 1 2)')],
     ["multiple memories", `${PRELUDE} (memory $second 1)`],
     ["exceptions", `${PRELUDE} (tag $e (param i32))`],
-    [
-      "garbage-collected types",
-      `${PRELUDE} (type $s (struct (field i32))) (func (export "f") (drop (struct.new_default $s)))`,
-    ],
+    ["garbage-collected types", `${PRELUDE} (type $s (struct (field i32))) (func (export "f") (drop (struct.new_default $s)))`],
   ] as const) {
     it(`refuses ${feature}`, async () => {
       assert.ok((await errorsOf(minimal(body))).includes(`uses ${feature}, which is not allowed`));
@@ -90,10 +85,7 @@ describe("module checks", () => {
       (i32.store (i32.const 68) (memory.grow (i32.const 100)))
       (i32.const 0))`;
     const imported = PRELUDE.replace('(memory (export "memory") 1)', "");
-    for (const wat of [
-      `(module ${PRELUDE} ${grow})`,
-      `(module (import "env" "memory" (memory 1)) ${imported} ${grow})`,
-    ]) {
+    for (const wat of [`(module ${PRELUDE} ${grow})`, `(module (import "env" "memory" (memory 1)) ${imported} ${grow})`]) {
       const harness = open(await load(wat));
       assert.equal(harness.plugin.failure, "");
       const { FakeStream } = await import("./fake-stream.ts");
@@ -189,10 +181,7 @@ describe("start", () => {
     const result = await loadModule(binary);
     assert.ok(result.ok, JSON.stringify(result));
     const harness = open(result.module);
-    assert.deepEqual(harness.services.lines.slice(0, 2), [
-      "2 test: top level",
-      "5 test: no root of that id (guest.ts:7:70)",
-    ]);
+    assert.deepEqual(harness.services.lines.slice(0, 2), ["2 test: top level", "5 test: no root of that id (guest.ts:7:70)"]);
     assert.match(harness.plugin.failure, /no root of that id/);
   });
 });

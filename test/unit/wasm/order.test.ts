@@ -126,8 +126,7 @@ function play(harness: Harness, factory: WasmFilterFactory, script: readonly Ste
     const stream = streams[step.stream];
     harness.services.advance(1);
     if (step.event === 6) harness.services.answerAtOnce = step.result > 2 ? {} : undefined;
-    if (step.event === 5)
-      harness.services.httpCalls.shift()?.complete({ headers: HeaderMap.from([[":status", "200"]]) });
+    if (step.event === 5) harness.services.httpCalls.shift()?.complete({ headers: HeaderMap.from([[":status", "200"]]) });
     if (stream.ended) continue;
     if (step.event === 0) stream.decodeHeaders(false);
     if (step.event === 1) stream.decodeData("x", false);

@@ -31,9 +31,7 @@ describe("pairs", () => {
   });
 
   it("survive a round trip, every byte of them", () => {
-    const latin1 = fc
-      .array(fc.integer({ min: 0, max: 255 }), { maxLength: 60 })
-      .map((codes) => String.fromCharCode(...codes));
+    const latin1 = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 60 }).map((codes) => String.fromCharCode(...codes));
     const name = fc.stringMatching(/^[a-z0-9-]{0,30}$/);
     fc.assert(
       fc.property(fc.array(fc.tuple(name, latin1), { maxLength: 40 }), (pairs) => {
@@ -53,9 +51,7 @@ describe("pairs", () => {
         // What is accepted encodes to the same bytes (but for the three forms of nothing, and upper case).
         const again = encode(decoded.names.map((name, i) => [name, decoded.values[i]]));
         assert.ok(
-          decoded.names.length === 0 ||
-            again.toString("latin1") === buf.toString("latin1").toLowerCase() ||
-            again.length === buf.length,
+          decoded.names.length === 0 || again.toString("latin1") === buf.toString("latin1").toLowerCase() || again.length === buf.length,
         );
       }),
       { numRuns: 5000 },
@@ -63,8 +59,7 @@ describe("pairs", () => {
   });
 
   it("come in three forms of nothing", () => {
-    for (const hex of ["", "00", "00000000"])
-      assert.deepEqual(decode(Buffer.from(hex, "hex")), { names: [], values: [] });
+    for (const hex of ["", "00", "00000000"]) assert.deepEqual(decode(Buffer.from(hex, "hex")), { names: [], values: [] });
   });
 
   it("are cut neither short nor long", () => {

@@ -5,8 +5,7 @@ import type { FakeStream } from "./fake-stream.ts";
 import type { Harness } from "./guests.ts";
 import { type Argument, at, type Case, OUT, type Outcome, PAIRS, type Row, type Setup, When } from "./trampoline.ts";
 
-const { Ok, NotFound, BadArgument, InternalFailure, InvalidMemoryAccess, Empty, CasMismatch, SerializationFailure } =
-  WasmResult;
+const { Ok, NotFound, BadArgument, InternalFailure, InvalidMemoryAccess, Empty, CasMismatch, SerializationFailure } = WasmResult;
 const key = [at("x-key"), 5] as const;
 const value = [at("value"), 5] as const;
 const out = [OUT, OUT + 4] as const;
@@ -223,10 +222,7 @@ export const ProxyCases: Record<string, Row> = {
   },
   proxy_grpc_send: {
     ranges: [1],
-    cases: [
-      fails("no such stream", [6, ...value, 1], NotFound),
-      fails("no stream token", [4, ...value, 1], BadArgument),
-    ],
+    cases: [fails("no such stream", [6, ...value, 1], NotFound), fails("no stream token", [4, ...value, 1], BadArgument)],
   },
   proxy_grpc_cancel: { cases: [fails("no such call", [5], NotFound)] },
   proxy_grpc_close: { cases: [fails("no such call", [5], NotFound)] },
@@ -301,33 +297,17 @@ export const ProxyCases: Record<string, Row> = {
   },
   proxy_increment_metric: {
     cases: [
-      good(
-        [4, 3n],
-        ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, 3),
-        metric(0),
-      ),
+      good([4, 3n], ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, 3), metric(0)),
       fails("counter down", [4, -1n], BadArgument, metric(0)),
-      good(
-        [5, -1n],
-        ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, -1),
-        metric(1),
-      ),
+      good([5, -1n], ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, -1), metric(1)),
       fails("histogram", [6, 1n], BadArgument, metric(2)),
       fails("unknown", [8, 1n], NotFound, metric(0)),
     ],
   },
   proxy_record_metric: {
     cases: [
-      good(
-        [4, 3n],
-        ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, 3),
-        metric(0),
-      ),
-      good(
-        [6, 9n],
-        ({ harness }) => assert.deepEqual(harness.services.series.get("wasmcustom.x-key")?.observed, [9]),
-        metric(2),
-      ),
+      good([4, 3n], ({ harness }) => assert.equal(harness.services.series.get("wasmcustom.x-key")?.value, 3), metric(0)),
+      good([6, 9n], ({ harness }) => assert.deepEqual(harness.services.series.get("wasmcustom.x-key")?.observed, [9]), metric(2)),
       fails("unknown", [7, 1n], NotFound),
     ],
   },

@@ -40,10 +40,7 @@ describe("shared data", () => {
         model.set(`${space}/${key}`, value);
       } else {
         const found = store.get(space, key);
-        assert.equal(
-          found === undefined ? undefined : Buffer.from(found.value).toString("latin1"),
-          model.get(`${space}/${key}`),
-        );
+        assert.equal(found === undefined ? undefined : Buffer.from(found.value).toString("latin1"), model.get(`${space}/${key}`));
       }
     }
   });
@@ -79,9 +76,7 @@ describe("shared data", () => {
   it("loses no update between threads", async () => {
     const arena = SharedArena.create(1 << 20);
     const store = new SharedDataStore(arena);
-    const modules = ["shared-arena", "shared-data"].map(
-      (name) => new URL(`../../../host/wasm/${name}.js`, import.meta.url).href,
-    );
+    const modules = ["shared-arena", "shared-data"].map((name) => new URL(`../../../host/wasm/${name}.js`, import.meta.url).href);
     const code = `
       const { workerData } = require("node:worker_threads");
       Promise.all(${JSON.stringify(modules)}.map((url) => import(url))).then(([{ SharedArena }, { SharedDataStore }]) => {

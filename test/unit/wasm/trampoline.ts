@@ -33,9 +33,7 @@ export const When = {
 /** A module whose one import is the call: arguments come from memory, the result goes there. */
 function trampoline(module: string, name: string, params: string, result: string, version: string): string {
   const types = [...params].map((letter) => (letter === "i" ? "i32" : "i64")).join(" ");
-  const load = [...params]
-    .map((letter, i) => `(${letter === "i" ? "i32" : "i64"}.load (i32.const ${ARGS + i * 8}))`)
-    .join(" ");
+  const load = [...params].map((letter, i) => `(${letter === "i" ? "i32" : "i64"}.load (i32.const ${ARGS + i * 8}))`).join(" ");
   const call = `(call $target ${load})`;
   const kept = result === "" ? call : `(i32.store (i32.const ${RESULT}) ${call})`;
   const callback = (exported: string, args: number, hasResult: boolean, when: number, answer: number): string => `
@@ -105,12 +103,7 @@ export function prepareCall(harness: Harness, args: readonly Argument[], when: n
   view.setInt32(WHEN, when, true);
 }
 
-export async function run(
-  module: string,
-  name: string,
-  args: readonly Argument[],
-  setup: Setup = {},
-): Promise<Outcome> {
+export async function run(module: string, name: string, args: readonly Argument[], setup: Setup = {}): Promise<Outcome> {
   const harness = await openTrampoline(module, name, setup.version);
   const stream = new FakeStream(harness.factory, [["x-key", "one"]]);
   setup.prepare?.(harness, stream);

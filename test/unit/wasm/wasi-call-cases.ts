@@ -35,9 +35,7 @@ export const WasiCases: Record<string, Row> = {
   },
   fd_pwrite: { slots: [4], cases: [{ ...fails("line", [1, IOVEC, 1, 0n, OUT], 0), prepare: iovec }] },
   proc_exit: {
-    cases: [
-      { name: "ends the VM", args: [3], result: -1, check: ({ stream }) => assert.equal(stream.replies.length, 1) },
-    ],
+    cases: [{ name: "ends the VM", args: [3], result: -1, check: ({ stream }) => assert.equal(stream.replies.length, 1) }],
   },
   environ_sizes_get: {
     slots: [0, 1],
@@ -51,11 +49,7 @@ export const WasiCases: Record<string, Row> = {
   args_get: wasiGood([OUT, OUT]),
   clock_time_get: {
     slots: [2],
-    cases: [
-      ...wasiGood([0, 1n, OUT]).cases,
-      ...wasiGood([1, 1n, OUT]).cases,
-      fails("other clock", [2, 1n, OUT], NotSupported),
-    ],
+    cases: [...wasiGood([0, 1n, OUT]).cases, ...wasiGood([1, 1n, OUT]).cases, fails("other clock", [2, 1n, OUT], NotSupported)],
   },
   clock_res_get: { slots: [1], cases: [...wasiGood([0, OUT]).cases, fails("other clock", [3, OUT], NotSupported)] },
   random_get: {
@@ -69,10 +63,7 @@ export const WasiCases: Record<string, Row> = {
   fd_close: wasiGood([1]),
   fd_fdstat_get: {
     slots: [1],
-    cases: [
-      { ...fails("stdout", [1, OUT], 0), check: ({ out }) => assert.equal(out(8), 64) },
-      fails("other", [3, OUT], BadFile),
-    ],
+    cases: [{ ...fails("stdout", [1, OUT], 0), check: ({ out }) => assert.equal(out(8), 64) }, fails("other", [3, OUT], BadFile)],
   },
   fd_fdstat_set_flags: wasiGood([1, 0], NoSystemCall),
   fd_prestat_get: wasiGood([3, OUT], BadFile),

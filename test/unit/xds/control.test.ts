@@ -11,7 +11,17 @@ import type { Json } from "../../../host/xds/message.ts";
 import { formatProblems, Problems } from "../../../host/xds/problems.ts";
 import { loadCodecs } from "../../../host/xds/protos.ts";
 import { encodeMessage } from "../../../host/xds/wire-encode.ts";
-import { clusterJson, listenerJson, manualClock, moduleBytes, routesJson, silentLog, temporaryFolder, testServices, types } from "./support.ts";
+import {
+  clusterJson,
+  listenerJson,
+  manualClock,
+  moduleBytes,
+  routesJson,
+  silentLog,
+  temporaryFolder,
+  testServices,
+  types,
+} from "./support.ts";
 
 const response = (type: string, ...resources: readonly Json[]): string =>
   JSON.stringify({ resources: resources.map((resource) => ({ "@type": type, ...(resource as object) })) });
@@ -39,12 +49,23 @@ function start(t: TestContext, bootstrap: Json, options: Partial<ConfigControlOp
 }
 
 test("a static bootstrap gives one snapshot, once", (t) => {
-  const { control, snapshots } = start(t, { static_resources: { clusters: [clusterJson("a")], listeners: [listenerJson("in", { route_config: routesJson("r", "a") })] } });
+  const { control, snapshots } = start(t, {
+    static_resources: { clusters: [clusterJson("a")], listeners: [listenerJson("in", { route_config: routesJson("r", "a") })] },
+  });
   control.refresh();
   assert.equal(snapshots.length, 1);
   assert.equal(snapshots[0].version, 1);
-  assert.deepEqual(snapshots[0].clusters.map((cluster) => cluster.name), ["a"]);
-  assert.deepEqual(control.resources.map(({ kind, name, state }) => [kind, name, state]), [["cluster", "a", "active"], ["listener", "in", "active"]]);
+  assert.deepEqual(
+    snapshots[0].clusters.map((cluster) => cluster.name),
+    ["a"],
+  );
+  assert.deepEqual(
+    control.resources.map(({ kind, name, state }) => [kind, name, state]),
+    [
+      ["cluster", "a", "active"],
+      ["listener", "in", "active"],
+    ],
+  );
 });
 
 test("clusters, listeners, routes and endpoints come from files, and what did not change stays the same object", (t) => {
@@ -57,11 +78,19 @@ test("clusters, listeners, routes and endpoints come from files, and what did no
   });
   writeFileSync(file("cds.json"), response(types.cluster, eds("a"), eds("b")));
   writeFileSync(file("eds.json"), response(types.endpoints, assignment("a", 1), assignment("b", 1)));
-  writeFileSync(file("lds.json"), response(types.listener, listenerJson("in", { rds: { config_source: pathSource(file("rds.json")), route_config_name: "r" } })));
+  writeFileSync(
+    file("lds.json"),
+    response(types.listener, listenerJson("in", { rds: { config_source: pathSource(file("rds.json")), route_config_name: "r" } })),
+  );
   writeFileSync(file("rds.json"), response(types.routes, routesJson("r", "a")));
-  const { control, snapshots, latest } = start(t, { dynamic_resources: { lds_config: pathSource(file("lds.json")), cds_config: pathSource(file("cds.json")) } });
+  const { control, snapshots, latest } = start(t, {
+    dynamic_resources: { lds_config: pathSource(file("lds.json")), cds_config: pathSource(file("cds.json")) },
+  });
   const first = latest();
-  assert.deepEqual([first.clusters.length, first.listeners.length, Object.keys(first.routeConfigurations), Object.keys(first.endpoints)], [2, 1, ["r"], ["a", "b"]]);
+  assert.deepEqual(
+    [first.clusters.length, first.listeners.length, Object.keys(first.routeConfigurations), Object.keys(first.endpoints)],
+    [2, 1, ["r"], ["a", "b"]],
+  );
 
   writeFileSync(file("eds.json"), response(types.endpoints, assignment("a", 2), assignment("b", 1)));
   control.refresh();
@@ -74,7 +103,10 @@ test("clusters, listeners, routes and endpoints come from files, and what did no
 
   writeFileSync(file("cds.json"), response(types.cluster, eds("a")));
   control.refresh();
-  assert.deepEqual(latest().clusters.map((cluster) => cluster.name), ["a"]);
+  assert.deepEqual(
+    latest().clusters.map((cluster) => cluster.name),
+    ["a"],
+  );
   assert.equal(latest().clusters[0], first.clusters[0]);
 });
 
@@ -86,13 +118,19 @@ test("a file with anything wrong changes nothing, and says why until it is right
     ["{", "Flow map must end with a }"],
     [response(types.cluster, clusterJson("a"), { name: "b", connect_timeout: "0s" }), "value must be greater than 0s"],
     [response(types.cluster, clusterJson("a"), clusterJson("a")), "duplicate name 'a' found among resources"],
-    [response(types.listener, listenerJson("x", {})), "expected type.googleapis.com/envoy.config.cluster.v3.Cluster, got envoy.config.listener.v3.Listener"],
+    [
+      response(types.listener, listenerJson("x", {})),
+      "expected type.googleapis.com/envoy.config.cluster.v3.Cluster, got envoy.config.listener.v3.Listener",
+    ],
     ['{"resource": []}', "no such field"],
   ] as const) {
     writeFileSync(path, text);
     control.refresh();
     const [{ rejected }] = control.subscriptions;
-    assert.ok(rejected?.problems.some((problem) => problem.reason.includes(reason)), JSON.stringify(rejected?.problems));
+    assert.ok(
+      rejected?.problems.some((problem) => problem.reason.includes(reason)),
+      JSON.stringify(rejected?.problems),
+    );
     assert.equal(snapshots.length, 1);
   }
   unlinkSync(path);
@@ -107,10 +145,17 @@ test("a file with anything wrong changes nothing, and says why until it is right
 test("the resource that was wrong carries its own error", (t) => {
   const folder = temporaryFolder(t, { "cds.json": response(types.cluster, clusterJson("a")) });
   const { control } = start(t, { dynamic_resources: { cds_config: pathSource(join(folder, "cds.json")) } });
-  writeFileSync(join(folder, "cds.json"), response(types.cluster, { ...(clusterJson("a") as object), lb_policy: "MAGLEV" }, { name: "new", foo: 1 }));
+  writeFileSync(
+    join(folder, "cds.json"),
+    response(types.cluster, { ...(clusterJson("a") as object), lb_policy: "MAGLEV" }, { name: "new", foo: 1 }),
+  );
   control.refresh();
   assert.deepEqual(
-    control.resources.map(({ name, state, error }) => [name, state, error?.problems.map((problem) => `${problem.path}: ${problem.reason}`)]),
+    control.resources.map(({ name, state, error }) => [
+      name,
+      state,
+      error?.problems.map((problem) => `${problem.path}: ${problem.reason}`),
+    ]),
     [
       ["a", "active", ["resources[0].lb_policy: MAGLEV is not implemented"]],
       ["new", "refused", ["resources[1].foo: no such field"]],
@@ -127,13 +172,17 @@ test("a file in wire format", async (t) => {
   assert.equal(start(t, bootstrap).control.subscriptions[0].rejected?.problems[0].reason, "not implemented: binary files");
   const services = { ...testServices(), codecs: await loadCodecs() };
   const { latest } = start(t, bootstrap, { services });
-  assert.deepEqual(latest().clusters.map((cluster) => cluster.name), ["binary"]);
+  assert.deepEqual(
+    latest().clusters.map((cluster) => cluster.name),
+    ["binary"],
+  );
 });
 
 test("a listener waits for its routes, or for the time-out; the one before it stays meanwhile", (t) => {
   const folder = temporaryFolder(t);
   const lds = join(folder, "lds.json");
-  const listener = (rds: string): Json => listenerJson("in", { rds: { config_source: pathSource(join(folder, rds)), route_config_name: "r" } });
+  const listener = (rds: string): Json =>
+    listenerJson("in", { rds: { config_source: pathSource(join(folder, rds)), route_config_name: "r" } });
   writeFileSync(lds, response(types.listener, listener("first.json")));
   const { control, clock, latest } = start(t, { dynamic_resources: { lds_config: pathSource(lds) } });
   assert.deepEqual(latest().listeners, []);
@@ -157,7 +206,11 @@ test("a listener waits for its routes, or for the time-out; the one before it st
 
 test("initial_fetch_timeout 0s waits for ever", (t) => {
   const folder = temporaryFolder(t);
-  const cluster: Json = { name: "a", type: "EDS", eds_cluster_config: { eds_config: pathSource(join(folder, "eds.json"), { initial_fetch_timeout: "0s" }) } };
+  const cluster: Json = {
+    name: "a",
+    type: "EDS",
+    eds_cluster_config: { eds_config: pathSource(join(folder, "eds.json"), { initial_fetch_timeout: "0s" }) },
+  };
   const { clock, latest } = start(t, { static_resources: { clusters: [cluster] } });
   clock.advance(1_000_000);
   assert.deepEqual(latest().clusters, []);
@@ -205,8 +258,14 @@ test("a filter config comes by ECDS, and a default stands in without waiting", (
 
 test("a changed module gives a new digest to the listeners that use it", (t) => {
   const folder = temporaryFolder(t, { "m.wasm": moduleBytes("1") });
-  const filter: Json = { name: "w", typed_config: { "@type": types.wasm, config: { vm_config: { code: { local: { filename: join(folder, "m.wasm") } } } } } };
-  const listener = listenerJson("in", { http_filters: [filter, { name: "router", typed_config: { "@type": types.router } }], route_config: { name: "r" } });
+  const filter: Json = {
+    name: "w",
+    typed_config: { "@type": types.wasm, config: { vm_config: { code: { local: { filename: join(folder, "m.wasm") } } } } },
+  };
+  const listener = listenerJson("in", {
+    http_filters: [filter, { name: "router", typed_config: { "@type": types.router } }],
+    route_config: { name: "r" },
+  });
   const digestOf = (snapshot: Snapshot): string => {
     const [first] = snapshot.listeners[0].filterChains[0].networkFilters[0].config.httpFilters;
     return first.kind === "wasm" ? first.plugin.sha256 : "";
@@ -225,13 +284,29 @@ test("plugins from a folder go into the chains, and a changed module of theirs i
   const folder = temporaryFolder(t, { "m.wasm": moduleBytes() });
   const write = (priority: number): void => {
     const resource = (name: string, spec: object): string =>
-      JSON.stringify({ apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", metadata: { name }, spec: { url: "file://m.wasm", ...spec } });
-    writeFileSync(join(folder, "p.yaml"), [resource("a", { priority: 5 }), resource("b", { priority }), resource("other", { selector: { matchLabels: { app: "db" } } })].join("\n---\n"));
+      JSON.stringify({
+        apiVersion: "extensions.istio.io/v1alpha1",
+        kind: "WasmPlugin",
+        metadata: { name },
+        spec: { url: "file://m.wasm", ...spec },
+      });
+    writeFileSync(
+      join(folder, "p.yaml"),
+      [resource("a", { priority: 5 }), resource("b", { priority }), resource("other", { selector: { matchLabels: { app: "db" } } })].join(
+        "\n---\n",
+      ),
+    );
   };
   write(1);
-  const bootstrap: Json = { node: { metadata: { LABELS: { app: "web" } } }, static_resources: { listeners: [listenerJson("in", { route_config: { name: "r" } })] } };
+  const bootstrap: Json = {
+    node: { metadata: { LABELS: { app: "web" } } },
+    static_resources: { listeners: [listenerJson("in", { route_config: { name: "r" } })] },
+  };
   const { control, snapshots, latest } = start(t, bootstrap, { pluginsDirectory: folder });
-  const chain = (): readonly string[] => latest().listeners[0].filterChains[0].networkFilters[0].config.httpFilters.map((filter) => filter.name.replace("extensions.istio.io/wasmplugin/", ""));
+  const chain = (): readonly string[] =>
+    latest().listeners[0].filterChains[0].networkFilters[0].config.httpFilters.map((filter) =>
+      filter.name.replace("extensions.istio.io/wasmplugin/", ""),
+    );
   assert.deepEqual(chain(), ["default.a", "default.b", "envoy.filters.http.router"]);
   write(9);
   control.refresh();
@@ -242,12 +317,22 @@ test("plugins from a folder go into the chains, and a changed module of theirs i
   writeFileSync(join(folder, "m.wasm"), moduleBytes("new"));
   control.refresh();
   assert.notEqual(latest().listeners[0], before);
-  assert.deepEqual(control.pluginStatuses.map((status) => [status.id, status.rejected]), [["WasmPlugin/default.a", undefined], ["WasmPlugin/default.b", undefined], ["WasmPlugin/default.other", undefined]]);
+  assert.deepEqual(
+    control.pluginStatuses.map((status) => [status.id, status.rejected]),
+    [
+      ["WasmPlugin/default.a", undefined],
+      ["WasmPlugin/default.b", undefined],
+      ["WasmPlugin/default.other", undefined],
+    ],
+  );
 });
 
 test("a ConfigMap's ..data link is followed", (t) => {
   const folder = temporaryFolder(t);
-  for (const [name, cluster] of [["..1", "one"], ["..2", "two"]]) {
+  for (const [name, cluster] of [
+    ["..1", "one"],
+    ["..2", "two"],
+  ]) {
     mkdirSync(join(folder, name));
     writeFileSync(join(folder, name, "cds.json"), response(types.cluster, clusterJson(cluster)));
   }
@@ -258,5 +343,8 @@ test("a ConfigMap's ..data link is followed", (t) => {
   renameSync(join(folder, "..tmp"), join(folder, "..data"));
   rmSync(join(folder, "..1"), { recursive: true });
   control.refresh();
-  assert.deepEqual(latest().clusters.map((cluster) => cluster.name), ["two"]);
+  assert.deepEqual(
+    latest().clusters.map((cluster) => cluster.name),
+    ["two"],
+  );
 });

@@ -23,11 +23,31 @@ function fields(typeName: string, json: Json): Readonly<Record<string, unknown>>
 
 const cluster = "envoy.config.cluster.v3.Cluster";
 const forms: readonly (readonly [name: string, type: string, json: Json, expected: Readonly<Record<string, unknown>>])[] = [
-  ["both spellings of a name", cluster, { name: "c", altStatName: "a", connect_timeout: "0.25s" }, { name: "c", alt_stat_name: "a", connect_timeout: 250 }],
+  [
+    "both spellings of a name",
+    cluster,
+    { name: "c", altStatName: "a", connect_timeout: "0.25s" },
+    { name: "c", alt_stat_name: "a", connect_timeout: 250 },
+  ],
   ["enums by name and number", cluster, { name: "c", type: 3, lb_policy: "RANDOM" }, { name: "c", type: "EDS", lb_policy: "RANDOM" }],
-  ["null and zero values are not set", cluster, { name: "c", type: null, lb_policy: 0, respect_dns_ttl: false, health_checks: [] }, { name: "c" }],
-  ["a zero in a oneof or wrapper is set", cluster, { name: "c", type: 0, per_connection_buffer_limit_bytes: 0 }, { name: "c", type: "STATIC", per_connection_buffer_limit_bytes: 0 }],
-  ["numbers as text", cluster, { name: "c", per_connection_buffer_limit_bytes: "32768" }, { name: "c", per_connection_buffer_limit_bytes: 32768 }],
+  [
+    "null and zero values are not set",
+    cluster,
+    { name: "c", type: null, lb_policy: 0, respect_dns_ttl: false, health_checks: [] },
+    { name: "c" },
+  ],
+  [
+    "a zero in a oneof or wrapper is set",
+    cluster,
+    { name: "c", type: 0, per_connection_buffer_limit_bytes: 0 },
+    { name: "c", type: "STATIC", per_connection_buffer_limit_bytes: 0 },
+  ],
+  [
+    "numbers as text",
+    cluster,
+    { name: "c", per_connection_buffer_limit_bytes: "32768" },
+    { name: "c", per_connection_buffer_limit_bytes: 32768 },
+  ],
   ["YAML's words for true", cluster, { name: "c", respect_dns_ttl: "yes" }, { name: "c", respect_dns_ttl: true }],
   ["one value for a list of one", "envoy.config.route.v3.VirtualHost", { name: "v", domains: "*" }, { name: "v", domains: ["*"] }],
   ["durations down to nanoseconds", cluster, { name: "c", connect_timeout: "1.000001500s" }, { name: "c", connect_timeout: 1000.0015 }],
@@ -40,23 +60,42 @@ for (const [name, type, json, expected] of forms) test(name, () => assert.deepEq
 for (const struct of ["xds.type.v3.TypedStruct", "udpa.type.v1.TypedStruct"]) {
   test(`${struct} stands for the message it names`, () => {
     const typed = { "@type": `type.googleapis.com/${struct}`, type_url: types.router, value: { suppress_envoy_headers: true } };
-    const { typed_config: any } = fields("envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", { name: "r", typed_config: typed });
+    const { typed_config: any } = fields("envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter", {
+      name: "r",
+      typed_config: typed,
+    });
     assert.ok(any instanceof AnyMessage);
-    assert.deepEqual([any.typeName, [...(any.message?.fields ?? [])]], ["envoy.extensions.filters.http.router.v3.Router", [["suppress_envoy_headers", true]]]);
+    assert.deepEqual(
+      [any.typeName, [...(any.message?.fields ?? [])]],
+      ["envoy.extensions.filters.http.router.v3.Router", [["suppress_envoy_headers", true]]],
+    );
   });
 }
 
 test("what is serialized is what the generated codecs read, and the other way round", async () => {
   const codecs = await loadCodecs();
   const samples: readonly (readonly [string, Json])[] = [
-    [cluster, { name: "c", type: "EDS", connect_timeout: "1.5s", per_connection_buffer_limit_bytes: 7, metadata: { filter_metadata: { n: { a: [1, "x", { b: null }] } } } }],
+    [
+      cluster,
+      {
+        name: "c",
+        type: "EDS",
+        connect_timeout: "1.5s",
+        per_connection_buffer_limit_bytes: 7,
+        metadata: { filter_metadata: { n: { a: [1, "x", { b: null }] } } },
+      },
+    ],
     ["envoy.config.route.v3.RetryPolicy", { retry_on: "5xx", retriable_status_codes: [1, 300], host_selection_retry_max_attempts: "-3" }],
-    ["envoy.extensions.wasm.v3.VmConfig", { code: { local: { inline_bytes: "AGFz" } }, environment_variables: { key_values: { a: "1", b: "2" } } }],
+    [
+      "envoy.extensions.wasm.v3.VmConfig",
+      { code: { local: { inline_bytes: "AGFz" } }, environment_variables: { key_values: { a: "1", b: "2" } } },
+    ],
     ["google.protobuf.Struct", { a: 1.5, b: [true, null], c: { d: "e" } }],
   ];
   for (const [type, json] of samples) {
     const problems = new Problems();
-    const message = type === "google.protobuf.Struct" ? { typeName: type, fields: new Map([["value", json]]) } : decodeMessage(type, json, "", problems);
+    const message =
+      type === "google.protobuf.Struct" ? { typeName: type, fields: new Map([["value", json]]) } : decodeMessage(type, json, "", problems);
     const bytes = encodeMessage(message);
     const codec = codecs.codec(type);
     assert.ok(codec !== undefined);
@@ -70,7 +109,11 @@ test("what is serialized is what the generated codecs read, and the other way ro
 test("wire bytes become the proto-JSON that gives the same message", async () => {
   const codecs = await loadCodecs();
   const json: Json = {
-    ...(listenerJson("in", { route_config: routesJson("r", "c"), stream_idle_timeout: "1.500000001s", access_log_options: { access_log_flush_interval: "2s" } }) as object),
+    ...(listenerJson("in", {
+      route_config: routesJson("r", "c"),
+      stream_idle_timeout: "1.500000001s",
+      access_log_options: { access_log_flush_interval: "2s" },
+    }) as object),
     metadata: { filter_metadata: { n: { a: [1, "x", { b: null, c: true }] } } },
     per_connection_buffer_limit_bytes: 0,
     traffic_direction: "INBOUND",
@@ -91,7 +134,13 @@ test("what a module gets as configuration", () => {
   const read = (configuration: Json): string | undefined => {
     const code = { local: { inline_bytes: Buffer.from(moduleBytes()).toString("base64") } };
     const filter: Json = { name: "w", typed_config: { "@type": types.wasm, config: { configuration, vm_config: { code } } } };
-    const result = readResource("listener", listenerJson("in", { http_filters: [filter, routerFilter], route_config: {} }), "", testServices(), undefined);
+    const result = readResource(
+      "listener",
+      listenerJson("in", { http_filters: [filter, routerFilter], route_config: {} }),
+      "",
+      testServices(),
+      undefined,
+    );
     assert.ok(result.ok, JSON.stringify(result));
     const [first] = result.resource.config.filterChains[0].networkFilters[0].config.httpFilters;
     const bytes = first.kind === "wasm" ? first.plugin.configuration : undefined;
@@ -125,13 +174,20 @@ test("--config-yaml merges as protobuf does", () => {
 });
 
 test("flags fill what the bootstrap leaves open", () => {
-  const result = loadBootstrap({ file: JSON.stringify(bootstrapJson()), configYaml: "admin: {access_log_path: /dev/null}", nodeId: "flag", nodeZone: "z" }, testServices());
+  const result = loadBootstrap(
+    { file: JSON.stringify(bootstrapJson()), configYaml: "admin: {access_log_path: /dev/null}", nodeId: "flag", nodeZone: "z" },
+    testServices(),
+  );
   assert.ok(result.ok);
-  assert.deepEqual([result.value.bootstrap.node.id, result.value.bootstrap.node.locality.zone, result.value.bootstrap.admin.accessLogPath], ["n", "z", "/dev/null"]);
+  assert.deepEqual(
+    [result.value.bootstrap.node.id, result.value.bootstrap.node.locality.zone, result.value.bootstrap.admin.accessLogPath],
+    ["n", "z", "/dev/null"],
+  );
 });
 
 test("runtime layers: later over earlier, nested keys joined, fractions in percent", () => {
-  const file = "layered_runtime: {layers: [{name: a, static_layer: {x: 1, y: {z: true}}}, {name: b, static_layer: {x: 2, f: {numerator: 5, denominator: TEN_THOUSAND}}}, {name: admin, admin_layer: {}}]}";
+  const file =
+    "layered_runtime: {layers: [{name: a, static_layer: {x: 1, y: {z: true}}}, {name: b, static_layer: {x: 2, f: {numerator: 5, denominator: TEN_THOUSAND}}}, {name: admin, admin_layer: {}}]}";
   const result = loadBootstrap({ file }, testServices());
   assert.ok(result.ok);
   assert.deepEqual(result.value.bootstrap.layeredRuntime, { x: 2, "y.z": true, f: 0.05 });
@@ -151,12 +207,18 @@ test("YAML: anchors, !ignore, several documents, and errors with their place", (
   assert.deepEqual(anchored.ok ? anchored.documents[0].value : anchored.problems, { y: { k: 1 } });
   const many = readDocuments("a: 1\n---\n---\nb: 2\n");
   assert.deepEqual(many.ok ? many.documents.map((document) => document.value) : [], [{ a: 1 }, { b: 2 }]);
-  for (const [text, line] of [["a: 1\na: 2\n", 2], ["a: [1\n", 2], ["a: *none\n", undefined], ["\tx: 1", 1]] as const) {
+  for (const [text, line] of [
+    ["a: 1\na: 2\n", 2],
+    ["a: [1\n", 2],
+    ["a: *none\n", undefined],
+    ["\tx: 1", 1],
+  ] as const) {
     const bad = readDocument(text);
     assert.equal(bad.ok ? "accepted" : bad.problems[0].line, line, text);
   }
 });
 
 test("a document of nothing is an empty bootstrap", () => {
-  for (const file of ["", "# nothing\n", "{}", "---\n"]) assert.equal(loadBootstrap({ file }, testServices()).ok, true, JSON.stringify(file));
+  for (const file of ["", "# nothing\n", "{}", "---\n"])
+    assert.equal(loadBootstrap({ file }, testServices()).ok, true, JSON.stringify(file));
 });

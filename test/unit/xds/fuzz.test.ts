@@ -11,11 +11,29 @@ import { wireToJson } from "../../../host/xds/wire.ts";
 import { at, bootstrapJson, testServices, withValue } from "./support.ts";
 
 const value = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<Json>;
-const paths = [...Object.values(at), "node", "admin", "admin.address", "layered_runtime", "dynamic_resources", "dynamic_resources.cds_config", "stats_config", `${at.manager}.http_filters`, `${at.manager}.access_log`, `${at.route}.match`, `${at.action}.retry_policy`, `${at.cluster}.load_assignment.policy`, `${at.manager}.rds`];
+const paths = [
+  ...Object.values(at),
+  "node",
+  "admin",
+  "admin.address",
+  "layered_runtime",
+  "dynamic_resources",
+  "dynamic_resources.cds_config",
+  "stats_config",
+  `${at.manager}.http_filters`,
+  `${at.manager}.access_log`,
+  `${at.route}.match`,
+  `${at.action}.retry_policy`,
+  `${at.cluster}.load_assignment.policy`,
+  `${at.manager}.rds`,
+];
 const services = testServices();
 
 test("any text as a bootstrap", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 200 }), (file) => typeof loadBootstrap({ file }, services).ok === "boolean"), { numRuns: 300 });
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 200 }), (file) => typeof loadBootstrap({ file }, services).ok === "boolean"),
+    { numRuns: 300 },
+  );
 });
 
 test("any JSON in any place of a bootstrap", () => {
@@ -30,14 +48,30 @@ test("any JSON in any place of a bootstrap", () => {
 
 test("any JSON as a plugin resource", () => {
   const ctx = createResourceContext(services, undefined);
-  fc.assert(fc.property(value, value, (spec, metadata) => typeof readPlugin({ apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", metadata, spec }, "/x/p.yaml", ctx).ok === "boolean"), { numRuns: 300 });
+  fc.assert(
+    fc.property(
+      value,
+      value,
+      (spec, metadata) =>
+        typeof readPlugin({ apiVersion: "extensions.istio.io/v1alpha1", kind: "WasmPlugin", metadata, spec }, "/x/p.yaml", ctx).ok ===
+        "boolean",
+    ),
+    { numRuns: 300 },
+  );
 });
 
 test("any bytes as a message", async () => {
   const codecs = await loadCodecs();
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => typeof wireToJson(codecs, "envoy.config.listener.v3.Listener", bytes).ok === "boolean"), { numRuns: 300 });
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 100 }),
+      (bytes) => typeof wireToJson(codecs, "envoy.config.listener.v3.Listener", bytes).ok === "boolean",
+    ),
+    { numRuns: 300 },
+  );
 });
 
 test("deeply nested text ends too", () => {
-  for (const file of ["[".repeat(20_000), "{a: ".repeat(5000), `{"a":`.repeat(20_000), "- ".repeat(3000)]) assert.equal(loadBootstrap({ file }, services).ok, false);
+  for (const file of ["[".repeat(20_000), "{a: ".repeat(5000), `{"a":`.repeat(20_000), "- ".repeat(3000)])
+    assert.equal(loadBootstrap({ file }, services).ok, false);
 });

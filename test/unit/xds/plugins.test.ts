@@ -30,7 +30,12 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
     failStrategy: "FAIL_OPEN",
     phase: "AUTHZ",
     priority: 10,
-    vmConfig: { env: [{ name: "A", value: "1" }, { name: "HOST_NAME", valueFrom: "HOST" }] },
+    vmConfig: {
+      env: [
+        { name: "A", value: "1" },
+        { name: "HOST_NAME", valueFrom: "HOST" },
+      ],
+    },
     match: [{ mode: "SERVER", ports: [{ number: 80 }] }],
     selector: { matchLabels: { app: "web" } },
   };
@@ -50,7 +55,12 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
   assert.equal(filter.name, "extensions.istio.io/wasmplugin/ns.p");
   assert.equal(Buffer.from(filter.plugin.configuration ?? []).toString(), '{"allow":["a","b"],"limit":3}');
   assert.deepEqual(
-    { ...filter.plugin, configuration: undefined, sha256: filter.plugin.sha256.length, source: filter.plugin.source === join(folder, "m.wasm") },
+    {
+      ...filter.plugin,
+      configuration: undefined,
+      sha256: filter.plugin.sha256.length,
+      source: filter.plugin.source === join(folder, "m.wasm"),
+    },
     {
       name: "ns.p",
       rootId: "root",
@@ -59,7 +69,10 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
       source: true,
       vmConfiguration: undefined,
       configuration: undefined,
-      environment: [["A", "1"], ["HOST_NAME", "here"]],
+      environment: [
+        ["A", "1"],
+        ["HOST_NAME", "here"],
+      ],
       failurePolicy: "FAIL_OPEN",
       reloadBaseIntervalMs: 1000,
       allowedCapabilities: undefined,
@@ -74,14 +87,21 @@ const refused: readonly (readonly [Json, ...string[]])[] = [
   [resource({ url: "registry/x:1" }), "spec.url: oci:// is not implemented: give file://"],
   [resource({ url: "https://x/y.wasm" }), "spec.url: https:// is not implemented: give file://"],
   [resource({ url: "./m.wasm", sha256: "0".repeat(64) }), /^spec\.sha256: module has sha256 [0-9a-f]{64}, not 0{64}: /.source],
-  [resource({ url: "./m.wasm", sha256: "abc" }), "spec.sha256: sha256 field must be 64 hexadecimal digits", /^spec\.sha256: module has/.source],
+  [
+    resource({ url: "./m.wasm", sha256: "abc" }),
+    "spec.sha256: sha256 field must be 64 hexadecimal digits",
+    /^spec\.sha256: module has/.source,
+  ],
   [resource({ url: "./m.wasm", type: "NETWORK" }), "spec.type: NETWORK is not implemented"],
   [resource({ url: "./m.wasm", verificationKey: "k" }), "spec.verification_key: not implemented"],
   [resource({ url: "./m.wasm", pluginConf: {} }), "spec.pluginConf: no such field"],
   [resource({ url: "./m.wasm", phase: "LAST" }), 'spec.phase: unknown enum value "LAST"; one of UNSPECIFIED_PHASE, AUTHN, AUTHZ, STATS'],
   [resource({ url: "./m.wasm", targetRefs: [{ kind: "Gateway", name: "g" }] }), "spec.targetRefs: not implemented: give selector"],
   [resource({ url: "./m.wasm", vmConfig: { env: [{ name: "A" }, { name: "A" }] } }), "spec.vm_config.env[1].name: duplicate env"],
-  [resource({ url: "./m.wasm", vmConfig: { env: [{ name: "A", value: "x", valueFrom: "HOST" }] } }), "spec.vm_config.env[0].value: value may only be set when valueFrom is INLINE"],
+  [
+    resource({ url: "./m.wasm", vmConfig: { env: [{ name: "A", value: "x", valueFrom: "HOST" }] } }),
+    "spec.vm_config.env[0].value: value may only be set when valueFrom is INLINE",
+  ],
   [resource({ lua: { inlineCode: "" } }, {}, "TrafficExtension"), "spec.lua: not implemented: give wasm"],
   [resource({}, {}, "TrafficExtension"), "spec.wasm: value is required"],
   [resource({ url: "./m.wasm" }, { name: "" }), "metadata.name: value is required"],
@@ -103,7 +123,18 @@ for (const [json, ...expected] of refused) {
 
 function plugin(name: string, more: Partial<PluginResource> = {}): PluginResource {
   const config = { kind: "wasm", name, disabled: false, plugin: { name } } as unknown as PluginResource["filter"];
-  return { kind: "WasmPlugin", namespace: "ns", name, phase: "UNSPECIFIED", priority: undefined, createdAtMs: 0, matchLabels: {}, match: [], filter: config, ...more };
+  return {
+    kind: "WasmPlugin",
+    namespace: "ns",
+    name,
+    phase: "UNSPECIFIED",
+    priority: undefined,
+    createdAtMs: 0,
+    matchLabels: {},
+    match: [],
+    filter: config,
+    ...more,
+  };
 }
 
 test("order: priority, higher first and unset last; then the older; then the name", () => {
@@ -115,13 +146,19 @@ test("order: priority, higher first and unset last; then the older; then the nam
     plugin("ten-young", { priority: 10, createdAtMs: 2 }),
     plugin("ten-old", { priority: 10, createdAtMs: 1 }),
   ];
-  assert.deepEqual(all.sort(comparePlugins).map((one) => one.name), ["ten-old", "ten-young", "zero", "minus", "unset-a", "unset-b"]);
+  assert.deepEqual(
+    all.sort(comparePlugins).map((one) => one.name),
+    ["ten-old", "ten-young", "zero", "minus", "unset-a", "unset-b"],
+  );
 });
 
 test("phases: AUTHN, AUTHZ, what RBAC guards, STATS, the operator's filters, unspecified, the router", () => {
   const filter = (kind: string, name: string): HttpFilterConfig => ({ kind, name }) as unknown as HttpFilterConfig;
   const plugins = [plugin("s", { phase: "STATS" }), plugin("u"), plugin("z", { phase: "AUTHZ" }), plugin("n", { phase: "AUTHN" })];
-  const names = (chain: readonly HttpFilterConfig[]): string => insertIntoChain(chain, plugins).map((one) => one.name).join(" ");
+  const names = (chain: readonly HttpFilterConfig[]): string =>
+    insertIntoChain(chain, plugins)
+      .map((one) => one.name)
+      .join(" ");
   assert.equal(names([filter("wasm", "own"), filter("router", "router")]), "n z s own u router");
   assert.equal(names([filter("rbac", "rbac"), filter("wasm", "own"), filter("router", "router")]), "n z rbac s own u router");
   assert.equal(names([filter("router", "router")]), "n z s u router");
@@ -147,9 +184,20 @@ test("match chooses listeners by direction and port", () => {
   };
   const [inbound, outbound, plain] = ["INBOUND", "OUTBOUND", "UNSPECIFIED"].map(read);
   const server = plugin("p", { match: [{ mode: "SERVER", ports: [] }] });
-  assert.deepEqual([inbound, outbound, plain].map((listener) => matchesListener(server, listener)), [true, false, true]);
-  const port = plugin("p", { match: [{ mode: "CLIENT_AND_SERVER", ports: [8080] }, { mode: "CLIENT", ports: [9] }] });
-  assert.deepEqual([inbound, outbound, plain].map((listener) => matchesListener(port, listener)), [true, true, true]);
+  assert.deepEqual(
+    [inbound, outbound, plain].map((listener) => matchesListener(server, listener)),
+    [true, false, true],
+  );
+  const port = plugin("p", {
+    match: [
+      { mode: "CLIENT_AND_SERVER", ports: [8080] },
+      { mode: "CLIENT", ports: [9] },
+    ],
+  });
+  assert.deepEqual(
+    [inbound, outbound, plain].map((listener) => matchesListener(port, listener)),
+    [true, true, true],
+  );
   assert.equal(matchesListener(plugin("p", { match: [{ mode: "CLIENT_AND_SERVER", ports: [9] }] }), inbound), false);
 });
 
@@ -169,7 +217,13 @@ test("a folder: several documents a file, a wrong one keeps its last good versio
   writeFileSync(join(folder, "p.yaml"), text(a, resource({ url: "./m.wasm", nope: 1 }, { name: "b" })));
   assert.equal(plugins.refresh(false), false);
   assert.equal(plugins.plugins, before);
-  assert.deepEqual(plugins.statuses.map((status) => [status.id, status.rejected?.problems[0].reason]), [["WasmPlugin/ns.a", undefined], ["WasmPlugin/ns.b", "no such field"]]);
+  assert.deepEqual(
+    plugins.statuses.map((status) => [status.id, status.rejected?.problems[0].reason]),
+    [
+      ["WasmPlugin/ns.a", undefined],
+      ["WasmPlugin/ns.b", "no such field"],
+    ],
+  );
 
   writeFileSync(join(folder, "p.yaml"), "{ half");
   assert.equal(plugins.refresh(false), false);

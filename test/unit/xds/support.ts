@@ -108,7 +108,10 @@ export function bootstrapJson(): Json {
   return {
     node: { id: "n", cluster: "c" },
     admin: { address: { socket_address: { address: "127.0.0.1", port_value: 9901 } } },
-    static_resources: { listeners: [listenerJson("in", { route_config: routesJson("local", "service") })], clusters: [clusterJson("service")] },
+    static_resources: {
+      listeners: [listenerJson("in", { route_config: routesJson("local", "service") })],
+      clusters: [clusterJson("service")],
+    },
   };
 }
 

@@ -34,7 +34,10 @@ const cases: readonly Case[] = [
   {
     name: "a symlink swap",
     prepare(folder) {
-      for (const [version, name] of [["..1", "old"], ["..2", "new"]]) {
+      for (const [version, name] of [
+        ["..1", "old"],
+        ["..2", "new"],
+      ]) {
         mkdirSync(join(folder, version));
         writeFileSync(join(folder, version, "cds.json"), clusters(name));
       }

@@ -1,0 +1,221 @@
+// Runs one configuration in a real Envoy and in Sluice, sends both the same bytes, and compares what can be seen: what the client
+// got, what the upstream got, the access log, statistics. What may differ between two runs (dates, ids, times, ports) is replaced by
+// its name first; what differs for a reason is listed with the reason, and nothing else may differ.
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../../host/server/ports.ts";
+import { exchange } from "./raw-client.ts";
+import { RawUpstream } from "./raw-upstream.ts";
+
+export interface ParityRequest {
+  /** Bytes as latin1, sent as they are. */
+  readonly raw: string;
+  /** The client closes its side after sending. Default false. */
+  readonly halfClose?: boolean;
+  /** Milliseconds without bytes after which the answer counts as whole. Default 150. */
+  readonly quietMs?: number;
+  /** Also compares whether and how the connection ends within 1.5 s: Envoy waits a second for the client to close first. */
+  readonly end?: boolean;
+}
+
+export interface ParityCase {
+  readonly name: string;
+  readonly requests: readonly ParityRequest[];
+  /** Statistics (exact names) whose change is compared. */
+  readonly stats?: readonly string[];
+  /** Known difference with its reason: then the two must differ, and this case documents how. */
+  readonly differs?: string;
+  /** Parts that are not compared in this case, with the reason in `why`. */
+  readonly without?: { readonly parts: readonly Part[]; readonly why: string };
+}
+
+export type Part = "client" | "upstream" | "log" | "stats";
+
+export interface ParityGroup {
+  readonly name: string;
+  /** Makes the bootstrap; ports are those of the run. `module` gives the path of a built filter. */
+  config(ports: GroupPorts): object;
+  /** Answers of the upstream by path; default: 200 "ok". */
+  readonly upstream?: Readonly<Record<string, string>>;
+  readonly cases: readonly ParityCase[];
+}
+
+export interface GroupPorts {
+  readonly proxy: number;
+  readonly admin: number;
+  readonly upstream: number;
+  /** Nothing listens here. */
+  readonly dead: number;
+  readonly log: string;
+  module(name: string): string;
+}
+
+interface Observed {
+  readonly client: string[];
+  readonly upstream: string[];
+  readonly log: string[];
+  readonly stats: Record<string, number>;
+}
+
+const HOST = new URL("../../host/main.js", import.meta.url).pathname;
+const FILTERS = new URL("../../filters/", import.meta.url);
+
+export function envoyBinary(): string {
+  const path = process.env.SLUICE_ENVOY;
+  if (path === undefined) throw new Error("SLUICE_ENVOY must name an Envoy binary (test/peers/peers envoy prints one)");
+  return path;
+}
+
+/** What differs from run to run, by name. */
+function normalize(text: string, ports: GroupPorts): string {
+  return text
+    .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
+    .replace(/x-envoy-upstream-service-time: \d+/g, "x-envoy-upstream-service-time: MS")
+    // A repeated attempt has what is left of 15 s.
+    .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
+    .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")
+    .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
+    .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
+    .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT");
+}
+
+class Contender {
+  readonly ports: GroupPorts;
+  private readonly child: ChildProcess;
+  private readonly upstream: RawUpstream;
+  private readonly folder: string;
+  output = "";
+
+  private constructor(ports: GroupPorts, child: ChildProcess, upstream: RawUpstream, folder: string) {
+    this.ports = ports;
+    this.child = child;
+    this.upstream = upstream;
+    this.folder = folder;
+    for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
+  }
+
+  static async start(kind: "envoy" | "sluice", group: ParityGroup): Promise<Contender> {
+    const folder = mkdtempSync(join(tmpdir(), `sluice-parity-${kind}-`));
+    const upstream = await RawUpstream.start(group.upstream ?? {});
+    const ports: GroupPorts = {
+      proxy: await freePort("127.0.0.1"),
+      admin: await freePort("127.0.0.1"),
+      upstream: upstream.port,
+      dead: await freePort("127.0.0.1"),
+      log: join(folder, "access.log"),
+      module: (name) => new URL(`${name}.wasm`, FILTERS).pathname,
+    };
+    const path = join(folder, "config.json");
+    writeFileSync(path, JSON.stringify(group.config(ports)));
+    const args = ["-c", path, "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning"];
+    const child =
+      kind === "envoy"
+        ? spawn(envoyBinary(), [...args, "--base-id", String(10_000 + (ports.proxy % 20_000))], { stdio: ["ignore", "pipe", "pipe"] })
+        : spawn(process.execPath, [HOST, "run", ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const contender = new Contender(ports, child, upstream, folder);
+    await contender.untilReady(`${kind} (${group.name})`);
+    return contender;
+  }
+
+  private async untilReady(who: string): Promise<void> {
+    const deadline = performance.now() + 20_000;
+    while ((await this.admin("/ready").catch(() => "")) !== "LIVE\n") {
+      if (this.child.exitCode !== null || performance.now() > deadline) throw new Error(`${who} does not start:\n${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  admin(path: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ host: "127.0.0.1", port: this.ports.admin, path }, (answer) => {
+        let text = "";
+        answer.on("data", (chunk: Buffer) => (text += chunk.toString()));
+        answer.on("end", () => resolve(text));
+      });
+      asked.on("error", reject);
+      asked.end();
+    });
+  }
+
+  private async counters(names: readonly string[]): Promise<Record<string, number>> {
+    if (names.length === 0) return {};
+    const text = await this.admin("/stats");
+    const values: Record<string, number> = {};
+    for (const name of names) {
+      const line = text.split("\n").find((candidate) => candidate.startsWith(`${name}: `));
+      values[name] = line === undefined ? 0 : Number(line.slice(name.length + 2));
+    }
+    return values;
+  }
+
+  private logText(): string {
+    try {
+      return readFileSync(this.ports.log, "utf8");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+      throw error;
+    }
+  }
+
+  async observe(parityCase: ParityCase): Promise<Observed> {
+    const statNames = (parityCase.stats ?? []).map((name) => name.replaceAll("PROXY", `127.0.0.1_${this.ports.proxy}`));
+    const before = await this.counters(statNames);
+    const logBefore = this.logText().length;
+    this.upstream.seen.length = 0;
+    const client: string[] = [];
+    for (const one of parityCase.requests) {
+      const text = await exchange(this.ports.proxy, one.raw, one.halfClose === true, one.end === true ? 1500 : (one.quietMs ?? 150));
+      client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
+    }
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const after = await this.counters(statNames);
+    const stats: Record<string, number> = {};
+    statNames.forEach((name, i) => {
+      stats[(parityCase.stats ?? [])[i]] = after[name] - before[name];
+    });
+    const log = normalize(this.logText().slice(logBefore), this.ports).split("\n").filter((line) => line !== "");
+    return { client, upstream: this.upstream.seen.map((text) => normalize(text, this.ports)), log, stats };
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((resolve) => this.child.once("exit", resolve));
+    this.child.kill("SIGKILL");
+    await gone;
+    await this.upstream.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export class Pair {
+  private readonly envoy: Contender;
+  private readonly sluice: Contender;
+
+  private constructor(envoy: Contender, sluice: Contender) {
+    this.envoy = envoy;
+    this.sluice = sluice;
+  }
+
+  static async start(group: ParityGroup): Promise<Pair> {
+    const [envoy, sluice] = await Promise.all([Contender.start("envoy", group), Contender.start("sluice", group)]);
+    return new Pair(envoy, sluice);
+  }
+
+  async check(parityCase: ParityCase): Promise<void> {
+    const [theirs, ours] = await Promise.all([this.envoy.observe(parityCase), this.sluice.observe(parityCase)]);
+    for (const part of parityCase.without?.parts ?? []) {
+      Object.assign(theirs, { [part]: [] });
+      Object.assign(ours, { [part]: [] });
+    }
+    if (parityCase.differs === undefined) assert.deepEqual(ours, theirs);
+    else assert.notDeepEqual(ours, theirs, `no difference any more: remove "${parityCase.differs}"`);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.envoy.stop(), this.sluice.stop()]);
+  }
+}
