@@ -70,3 +70,5 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.exitCode = await main(process.argv.slice(2));
+// Whatever still holds the event loop must not hold the exit.
+setTimeout(() => process.exit(), 500).unref();

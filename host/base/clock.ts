@@ -82,14 +82,19 @@ class TimerQueue {
   }
 
   private readonly fire = (): void => {
-    this.handle = undefined;
     this.clock.update();
-    while (this.first !== undefined && this.first.deadline <= this.clock.now) {
-      const timer = this.first;
-      this.remove(timer);
-      timer.owner.onTimer(timer.kind);
+    try {
+      // The handle stays set meanwhile: an owner that starts its timer again must not arm this queue for the whole duration, past
+      // the deadlines of those that wait before it.
+      while (this.first !== undefined && this.first.deadline <= this.clock.now) {
+        const timer = this.first;
+        this.remove(timer);
+        timer.owner.onTimer(timer.kind);
+      }
+    } finally {
+      this.handle = undefined;
+      if (this.first !== undefined) this.arm(this.first.deadline - this.clock.now);
     }
-    if (this.first !== undefined && this.handle === undefined) this.arm(this.first.deadline - this.clock.now);
     this.clock.afterTurn();
   };
 

@@ -17,6 +17,12 @@ const TIMER_IDLE = 0;
 const TIMER_MAX_DURATION = 1;
 const TIMER_REQUEST = 2;
 
+/** A filter may have removed what a route is chosen by: then there is none, as in Envoy. */
+function isRoutable(headers: HeaderMap): boolean {
+  if (!headers.has(":authority") || !headers.has("x-forwarded-proto")) return false;
+  return headers.has(":path") || headers.get(":method") === "CONNECT";
+}
+
 const CONTINUE = HeaderMap.from([[":status", "100"]]);
 
 export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
@@ -216,7 +222,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (!this.routeKnown) {
       this.routeKnown = true;
       const headers = this.decode.headers;
-      this.chosenRoute = headers === undefined ? undefined : this.ctx.routes?.match(headers, this.info, this.ctx.random);
+      this.chosenRoute = headers === undefined || !isRoutable(headers) ? undefined : this.ctx.routes?.match(headers, this.info, this.ctx.random);
       const info = this.info;
       info.routeName = this.chosenRoute?.routeName ?? "";
       info.virtualHostName = this.chosenRoute?.virtualHostName ?? "";
@@ -361,7 +367,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const status = Number(headers.get(":status"));
     if (!(status >= 100 && status <= 999)) {
       // A filter removed or spoiled :status.
-      this.sendReplacement(502, "filter_removed_required_response_headers");
+      this.sendReplacement();
       return;
     }
     this.responseStarted = true;
@@ -385,11 +391,15 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (endStream) this.endResponse();
   }
 
-  private sendReplacement(status: number, details: string): void {
-    this.info.responseCodeDetails = details;
-    const headers = HeaderMap.from([[":status", String(status)], ["content-length", "0"]]);
+  private sendReplacement(): void {
+    const info = this.info;
+    const details = "filter_removed_required_response_headers{missing_required_header:_:status}";
+    info.responseCodeDetails = details;
+    const built = buildLocalReply({ status: 502, body: "missing required header: :status", details }, info.requestHeaders, info, this.ctx.localReply);
     this.localReplySent = true;
-    this.sendHeaders(headers, true);
+    const endStream = built.body === "" || this.isHead;
+    this.sendHeaders(built.headers, endStream);
+    if (!endStream && !this.encodingOver) this.sendData(Buffer.from(built.body, "latin1"), true);
   }
 
   sendData(data: Uint8Array, endStream: boolean): void {

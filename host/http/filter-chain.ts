@@ -148,7 +148,7 @@ export abstract class HalfChain {
       if (state.stopAll) {
         this.hold(state, data, state.pushBack);
         state.ended = endStream;
-        if (trailersFrom >= 0) state.trailersPending = true;
+        if (trailersFrom >= 0) this.trailersFrom(trailersFrom);
         return;
       }
       const cumulative = state.buffer !== undefined && state.buffer.length > 0;
@@ -183,7 +183,9 @@ export abstract class HalfChain {
         if (!state.chunkInBuffer) this.hold(state, data, state.pushBack);
       } else if (state.chunkInBuffer) state.buffer?.clear();
       state.ended = endStream;
-      if (trailersFrom >= 0) state.trailersHeld = true;
+      // Trailers added here wait for this filter; those that one before it added come to it like any other.
+      if (trailersFrom > i) state.trailersHeld = true;
+      else if (trailersFrom >= 0) this.trailersFrom(trailersFrom);
       return;
     }
     this.pastData(data, endStream);

@@ -96,6 +96,13 @@ export class HeaderMap {
     else this.values[at] = `${this.values[at]}${separator}${value}`;
   }
 
+  /** One more value as a filter adds it: where Envoy keeps one value only ("inline"), it goes behind the one that is there. */
+  append(name: string, value: string): void {
+    const at = isInline(name) ? this.names.indexOf(name) : -1;
+    if (at < 0) this.add(name, value);
+    else this.values[at] = this.values[at] === "" || value === "" ? this.values[at] + value : `${this.values[at]},${value}`;
+  }
+
   /** Removes every value of `name`; true when there was one. */
   remove(name: string): boolean {
     const at = this.names.indexOf(name);

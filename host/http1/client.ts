@@ -81,7 +81,7 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     const target = method === "CONNECT" ? authority : (headers.get(":path") ?? "/");
     let text = `${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n${serializeFields(headers, this.options.headerCase)}`;
     const contentLength = headers.get("content-length");
-    this.upgrade = method === "CONNECT" ? "connect" : (headers.getJoined("upgrade")?.toLowerCase() ?? "");
+    this.upgrade = method === "CONNECT" ? "connect" : upgradeOf(headers);
     if (this.upgrade !== "" && contentLength === undefined) this.output = Output.Tunnel;
     else if (contentLength !== undefined) {
       this.output = Output.Fixed;
@@ -351,6 +351,11 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
   onBelowWriteBufferLowWatermark(): void {
     this.decoder?.onBelowWriteBufferLowWatermark();
   }
+}
+
+/** "connection: upgrade" stands only in a request that the connection manager lets upgrade: an upgrade field alone opens no tunnel. */
+function upgradeOf(headers: HeaderMap): string {
+  return headers.get("connection") === "upgrade" ? (headers.getJoined("upgrade")?.toLowerCase() ?? "") : "";
 }
 
 /** "HTTP/1.x SP 3DIGIT [SP reason]" → the code, or -1. */

@@ -60,6 +60,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   private wantsShadow = false;
   private internal = false;
   private pushedBack = 0;
+  private downstreamAbove = false;
 
   constructor(ctx: RouterContext, callbacks: FilterContext) {
     super();
@@ -181,6 +182,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     if (this.attempts > 1) this.shortenExpectedTimeout();
     const attempt = new UpstreamRequest(this, this.cluster, host, this.priority, headers);
     this.attempt = attempt;
+    if (this.downstreamAbove) attempt.readDisable(true);
     attempt.start(this.requestEnded && (this.keptBody === undefined || this.keptBody.length === 0) && this.keptTrailers === undefined);
     // A repeated attempt gets what has come in so far; the first one gets its data as it comes.
     if (this.attempts > 1 && this.attempt === attempt) this.replay(attempt);
@@ -264,6 +266,15 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     info.upstreamLocalAddress = connection.localAddress;
     info.upstreamConnectionReadyAt = now;
     info.upstreamFirstByteSentAt = now;
+    if (!this.headers.has(":method")) this.refuseHeaders(attempt, "missing required header: :method");
+  }
+
+  /** A filter left a request that cannot be written: Envoy's codec finds that out, on a connection that is ready. */
+  private refuseHeaders(attempt: UpstreamRequest, why: string): void {
+    this.done = true;
+    this.attempt = undefined;
+    attempt.cancel();
+    this.reply(503, why, `filter_removed_required_request_headers{${why}}`, ResponseFlag.DownstreamProtocolError);
   }
 
   onUpstream1xx(_attempt: UpstreamRequest, headers: HeaderMap): void {
@@ -388,6 +399,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   onDownstreamWatermark(above: boolean): void {
     if (above) this.cluster.stats.upstreamFlowControlPaused.inc();
     else this.cluster.stats.upstreamFlowControlResumed.inc();
+    this.downstreamAbove = above;
     this.attempt?.readDisable(above);
   }
 

@@ -37,6 +37,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   private trailers: HeaderMap | undefined = undefined;
   private requestEnded = false;
   private pushedBack = 0;
+  private readDisabled = 0;
   private over = false;
   private countsAsRequest = false;
   responseStarted = false;
@@ -105,7 +106,9 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     else this.trailers = trailers;
   }
 
+  /** Counted; what comes before there is a connection holds for it. */
   readDisable(disable: boolean): void {
+    this.readDisabled += disable ? 1 : -1;
     if (!this.over) this.encoder?.readDisable(disable);
   }
 
@@ -127,6 +130,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     this.owner.onAttemptReady(this, client);
     if (this.over) return;
     this.requestSent = true;
+    for (let i = 0; i < this.readDisabled; i++) encoder.readDisable(true);
     const waiting = this.waiting;
     this.waiting = [];
     this.waitingBytes = 0;

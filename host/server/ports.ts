@@ -36,12 +36,12 @@ export class Ports {
     return result;
   }
 
-  /** Addresses of the snapshot that another process holds: "cannot bind '127.0.0.1:80': Address already in use". */
-  async conflicts(snapshot: Snapshot): Promise<string[]> {
+  /** Addresses that another process holds: "cannot bind '127.0.0.1:80': Address already in use". */
+  async conflicts(listeners: readonly Listener[]): Promise<string[]> {
     const problems: string[] = [];
-    for (const listener of snapshot.listeners) {
+    for (const listener of listeners) {
       for (const address of listener.addresses) {
-        if (address.kind === "pipe") continue;
+        if (address.kind === "pipe" || address.port === 0) continue;
         const key = `${address.address}:${address.port}`;
         if (this.ours.has(key)) continue;
         const error = await bindError(address.address, address.port);

@@ -80,6 +80,8 @@ export class Server {
 
     const parts = this.build(loaded, services);
     this.parts = parts;
+    const conflicts = await parts.ports.conflicts(loaded.listeners.map((resource) => resource.config));
+    if (conflicts.length > 0) throw new StartError(conflicts);
     parts.workers.start();
     parts.control.start();
     await parts.pipeline.settled();
@@ -222,6 +224,24 @@ export class Server {
   shutdown(): void {
     const parts = this.parts;
     if (parts !== undefined) this.lifecycle.shutdown(() => this.drain(parts));
+  }
+
+  /** Ends one worker as a crash would: for tests of the supervision. */
+  async killWorker(workerId: number): Promise<void> {
+    await this.parts?.workers.kill(workerId);
+  }
+
+  /** Ids of the workers that have the newest configuration in force, once all have. */
+  async workersServing(): Promise<number[]> {
+    const parts = this.parts;
+    if (parts === undefined) return [];
+    const version = parts.pipeline.deployed?.snapshot.version ?? 0;
+    const deadline = performance.now() + 5000;
+    for (;;) {
+      const serving = parts.workers.reports.filter((report) => report.appliedVersion >= version).map((report) => report.workerId);
+      if (serving.length === parts.workers.concurrency || performance.now() > deadline) return serving;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   untilExit(): Promise<number> {

@@ -91,8 +91,11 @@ export function histogramBucket(value: number): number {
 export function histogramBounds(bucket: number): readonly [number, number] {
   if (bucket === 0) return [0, 0];
   const decade = Math.floor((bucket - 1) / 90);
+  const step = ((bucket - 1) % 90) + 10;
+  // Divided, not multiplied by 0.1: 4.1, not 4.1000000000000005.
+  if (decade === 0) return [step / 10, 0.1];
   const unit = 10 ** (decade - 1);
-  return [((bucket - 1) % 90 + 10) * unit, unit];
+  return [step * unit, unit];
 }
 
 export class Histogram {
@@ -176,13 +179,19 @@ export class StatsStore {
   }
 
   private readonly flushAnnouncement = (): void => {
+    if (this.scheduled) this.announceNow();
+  };
+
+  /** Tells what is new without waiting for the end of this turn. */
+  announceNow(): void {
     this.scheduled = false;
+    if (this.newDefinitions.length === 0) return;
     const blocks = this.newBlocks;
     const definitions = this.newDefinitions;
     this.newBlocks = [];
     this.newDefinitions = [];
     this.announce({ blocks, definitions });
-  };
+  }
 }
 
 /** Hands out one counter a status code or class under a common prefix, without a name look-up per request. */

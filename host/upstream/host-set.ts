@@ -60,17 +60,26 @@ export class HostSet {
     const [degradedLoads] = assign(degradedShare, afterHealthy);
     const nothingHealthy = totalShare === 0;
     const threshold = cluster.commonLb.healthyPanicThreshold;
-    groups.forEach((group, i) => {
+    const panics = groups.map((group) => {
       const usable = group.filter((host) => host.health !== "unhealthy").length;
-      const panic = group.length > 0 && totalShare < 100 && (usable * 100) / group.length < threshold;
+      return totalShare < 100 && (group.length === 0 ? threshold > 0 : (usable * 100) / group.length < threshold);
+    });
+    // All levels in panic: health says nothing any more, and load follows the number of hosts (recalculateLoadInTotalPanic).
+    const totalPanic = panics.every((panic) => panic);
+    const hostCount = groups.reduce((sum, group) => sum + group.length, 0);
+    const loadOf = (i: number): number => {
+      if (totalPanic) return (groups[i].length * 100) / hostCount;
+      return nothingHealthy ? (i === 0 ? 100 : 0) : healthyLoads[i];
+    };
+    groups.forEach((group, i) => {
       const policy = cluster.lbPolicy;
       this.levels.push({
         healthy: createPicker(policy, group.filter((host) => host.health === "healthy"), this.random),
         degraded: createPicker(policy, group.filter((host) => host.health === "degraded"), this.random),
         all: createPicker(policy, group.filter((host) => !host.excluded), this.random),
-        panic,
-        healthyLoad: nothingHealthy ? (i === 0 ? 100 : 0) : healthyLoads[i],
-        degradedLoad: degradedLoads[i],
+        panic: panics[i],
+        healthyLoad: loadOf(i),
+        degradedLoad: totalPanic ? 0 : degradedLoads[i],
       });
     });
   }

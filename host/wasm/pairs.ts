@@ -66,11 +66,11 @@ export function decodePairs(buf: Buffer, start: number, len: number, maxBytes: n
   if (len === 0 || (len === 1 && buf[start] === 0)) return pairs;
   if (len < 4) return PairsError.Malformed;
   const count = readU32(buf, start);
-  if (count > maxPairs) return PairsError.TooLarge;
   const end = start + len;
   let lengths = start + 4;
   let data = lengths + count * 8;
   if (data > end) return PairsError.Malformed;
+  if (count > maxPairs) return PairsError.TooLarge;
   for (let i = 0; i < count; i++) {
     const nameLen = readU32(buf, lengths);
     const valueLen = readU32(buf, lengths + 4);

@@ -15,6 +15,8 @@ export interface HeaderMapView {
   get(name: string): string | undefined;
   set(name: string, value: string): void;
   add(name: string, value: string): void;
+  /** One more value, or the one value made longer: what the map's owner does with headers that are there once. */
+  append(name: string, value: string): void;
   remove(name: string): boolean;
   clear(): void;
   byteSize(): number;

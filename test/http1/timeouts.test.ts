@@ -106,10 +106,11 @@ test("the idle timeout of a connection does not run during a request", async (t)
   const time = new ManualTime();
   const proxy = await startProxy(t, { manager: { common_http_protocol_options: { idle_timeout: "1s" } }, time });
   const client = await new RawClient(proxy.port()).connected();
-  proxy.upstream.respond = ({ connection }) => setImmediate(() => connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  proxy.upstream.respond = () => {};
   client.write(get("/"));
-  await turns(2);
+  await proxy.upstream.until(() => proxy.upstream.requests.length === 1);
   time.advance(5000);
+  proxy.upstream.connections[0].write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
   assert.equal((await client.response())?.status, 200);
   await turns(2);
   time.advance(999);
@@ -154,7 +155,6 @@ test("delayed_close_timeout: a client that does not close is cut off, one that s
   assert.equal(client.responses[0]?.body.length, size);
   assert.equal(proxy.gauge("http.in.downstream_cx_active"), 1, "the client has not closed yet");
   time.advance(2000);
-  await client.until(() => client.isClosed || proxy.gauge("http.in.downstream_cx_active") === 0);
   await turns(4);
   assert.equal(proxy.gauge("http.in.downstream_cx_active"), 0);
   client.destroy();

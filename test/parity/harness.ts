@@ -14,6 +14,8 @@ import { RawUpstream } from "./raw-upstream.ts";
 export interface ParityRequest {
   /** Bytes as latin1, sent as they are. */
   readonly raw: string;
+  /** More bytes, each sent 40 ms after the one before. */
+  readonly later?: readonly string[];
   /** The client closes its side after sending. Default false. */
   readonly halfClose?: boolean;
   /** Milliseconds without bytes after which the answer counts as whole. Default 150. */
@@ -33,7 +35,7 @@ export interface ParityCase {
   readonly without?: { readonly parts: readonly Part[]; readonly why: string };
 }
 
-export type Part = "client" | "upstream" | "log" | "stats";
+export type Part = "client" | "upstream" | "log" | "stats" | "guest";
 
 export interface ParityGroup {
   readonly name: string;
@@ -59,6 +61,8 @@ interface Observed {
   readonly upstream: string[];
   readonly log: string[];
   readonly stats: Record<string, number>;
+  /** What the probe module logged (test/parity/assembly): lines that begin with "#", behind the level and the plugin's name. */
+  readonly guest: string[];
 }
 
 const HOST = new URL("../../host/main.js", import.meta.url).pathname;
@@ -82,6 +86,21 @@ function normalize(text: string, ports: GroupPorts): string {
     .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
     .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
     .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT");
+}
+
+/** Names of our logger's levels where they are not Envoy's. */
+const LEVELS: Readonly<Record<string, string>> = { warn: "warning", fatal: "critical" };
+
+/** "[…][info][wasm] […] wasm log NAME: #text" of Envoy, or a JSON line of ours, as "info NAME: #text". */
+function guestLines(output: string): string[] {
+  const lines: string[] = [];
+  for (const line of output.split("\n")) {
+    const record = line.startsWith("{") ? (JSON.parse(line) as { level: string; msg: string }) : undefined;
+    const level = LEVELS[record?.level ?? ""] ?? record?.level ?? /^\[[^\]]*\]\[\d+\]\[(\w+)\]\[wasm\]/.exec(line)?.[1];
+    const said = /wasm log ?([^:]*): (#.*)$/s.exec(record?.msg ?? line);
+    if (said !== null) lines.push(`${level} ${said[1]}: ${said[2]}`);
+  }
+  return lines;
 }
 
 class Contender {
@@ -112,7 +131,7 @@ class Contender {
     };
     const path = join(folder, "config.json");
     writeFileSync(path, JSON.stringify(group.config(ports)));
-    const args = ["-c", path, "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning"];
+    const args = ["-c", path, "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning", "--component-log-level", "wasm:info"];
     const child =
       kind === "envoy"
         ? spawn(envoyBinary(), [...args, "--base-id", String(10_000 + (ports.proxy % 20_000))], { stdio: ["ignore", "pipe", "pipe"] })
@@ -166,10 +185,11 @@ class Contender {
     const statNames = (parityCase.stats ?? []).map((name) => name.replaceAll("PROXY", `127.0.0.1_${this.ports.proxy}`));
     const before = await this.counters(statNames);
     const logBefore = this.logText().length;
+    const outputBefore = this.output.length;
     this.upstream.seen.length = 0;
     const client: string[] = [];
     for (const one of parityCase.requests) {
-      const text = await exchange(this.ports.proxy, one.raw, one.halfClose === true, one.end === true ? 1500 : (one.quietMs ?? 150));
+      const text = await exchange(this.ports.proxy, [one.raw, ...(one.later ?? [])], one.halfClose === true, one.end === true ? 1500 : (one.quietMs ?? 150));
       client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
     }
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -179,7 +199,8 @@ class Contender {
       stats[(parityCase.stats ?? [])[i]] = after[name] - before[name];
     });
     const log = normalize(this.logText().slice(logBefore), this.ports).split("\n").filter((line) => line !== "");
-    return { client, upstream: this.upstream.seen.map((text) => normalize(text, this.ports)), log, stats };
+    const guest = guestLines(normalize(this.output.slice(outputBefore), this.ports));
+    return { client, upstream: this.upstream.seen.map((text) => normalize(text, this.ports)), log, stats, guest };
   }
 
   async stop(): Promise<void> {

@@ -1,14 +1,18 @@
 // One exchange on a fresh connection: sends bytes as they are, returns all that comes back until the peer closes or goes quiet.
 import { connect } from "node:net";
 
+const BETWEEN_MS = 40;
+
 /** "<closed>" or "<reset>" stands at the end when the peer ended the connection. */
-export function exchange(port: number, raw: string, halfClose: boolean, quietMs: number): Promise<string> {
+export function exchange(port: number, pieces: readonly string[], halfClose: boolean, quietMs: number): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
     let timer: NodeJS.Timeout | undefined;
+    let next: NodeJS.Timeout | undefined;
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     const finish = (end: string): void => {
       clearTimeout(timer);
+      clearTimeout(next);
       socket.destroy();
       resolve(text + end);
     };
@@ -16,11 +20,13 @@ export function exchange(port: number, raw: string, halfClose: boolean, quietMs:
       clearTimeout(timer);
       timer = setTimeout(() => finish(""), ms);
     };
-    socket.on("connect", () => {
+    const send = (at: number): void => {
       arm(Math.max(quietMs, 3000));
-      socket.write(raw, "latin1");
-      if (halfClose) socket.end();
-    });
+      socket.write(pieces[at], "latin1");
+      if (at + 1 < pieces.length) next = setTimeout(() => send(at + 1), BETWEEN_MS);
+      else if (halfClose) socket.end();
+    };
+    socket.on("connect", () => send(0));
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
       arm(quietMs);

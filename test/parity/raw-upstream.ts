@@ -1,7 +1,7 @@
 // An upstream that records each request byte for byte and answers by its path with bytes of the case's choice.
 import { createServer, type Server, type Socket } from "node:net";
 
-/** Answers are latin1; "<close>" at the end closes after it, "<hang>" answers nothing, "<delay:MS>" at the front waits. */
+/** Answers are latin1; "<close>" at the end closes after it, "<hang>" answers nothing, "<delay:MS>" waits before what follows. */
 const DEFAULT_ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-up: 1\r\n\r\nok";
 
 export class RawUpstream {
@@ -57,6 +57,12 @@ function answer(socket: Socket, text: string): void {
   const delay = /^<delay:(\d+)>/.exec(text);
   if (delay !== null) {
     setTimeout(() => answer(socket, text.slice(delay[0].length)), Number(delay[1]));
+    return;
+  }
+  const pause = text.indexOf("<delay:");
+  if (pause > 0) {
+    socket.write(text.slice(0, pause), "latin1");
+    answer(socket, text.slice(pause));
     return;
   }
   if (text === "<hang>") return;

@@ -3,7 +3,7 @@
 // own: a test says what arrives, when a call is answered, and what the clock shows.
 
 import { readFileSync } from "node:fs";
-import "../../host/wasm/webassembly.js";
+import "../../host/wasm/webassembly.ts";
 
 export type Header = [name: string, value: string];
 export type Bytes = Uint8Array<ArrayBufferLike>;

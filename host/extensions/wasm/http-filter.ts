@@ -96,7 +96,6 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isResponseBuffered = false;
   private isLogging = false;
   private isFailHandled = false;
-  private hasChangedRequest = false;
 
   constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks) {
     this.info = callbacks.info;
@@ -121,7 +120,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
     this.isDecodingPaused = status !== FilterHeadersStatus.Continue;
     if (this.isDecodingPaused) return status;
     this.heldRequestHeaders = undefined;
-    return this.hasChangedRequest && this.refusesMissingPseudoHeaders(headers) ? FilterHeadersStatus.StopAllIterationAndWatermark : status;
+    return status;
   }
 
   decodeData(data: Uint8Array, endStream: boolean): FilterDataStatus {
@@ -239,18 +238,6 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
     return true;
   }
 
-  /** Envoy's router refuses such a request in the same words. */
-  private refusesMissingPseudoHeaders(headers: HeaderMap): boolean {
-    const missing = headers.has(":method") ? (headers.has(":path") ? "" : ":path") : ":method";
-    if (missing === "") return false;
-    this.callbacks.sendLocalReply({
-      status: 503,
-      body: "",
-      details: `filter_removed_required_request_headers{missing_required_header:_${missing}}`,
-    });
-    return true;
-  }
-
   // ── StreamServices ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   headerMap(type: MapType): HeaderMap | undefined {
@@ -273,7 +260,6 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
     switch (type) {
       case MapType.HttpRequestHeaders:
         if (this.heldRequestHeaders === undefined) return undefined;
-        this.hasChangedRequest = true;
         // A changed request chooses its route again (modules up to 0.2.1).
         this.callbacks.clearRouteCache();
         return this.heldRequestHeaders;

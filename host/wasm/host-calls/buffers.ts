@@ -29,7 +29,7 @@ export function setBufferBytes(vm: Vm, type: number, start: number, size: number
   if (kind > MaxBufferType) return WasmResult.BadArgument;
   const data = vm.memory.bytes(ptr, len);
   if (data === undefined) return WasmResult.InvalidMemoryAccess;
-  if (kind > BufferType.UpstreamData) return WasmResult.BadArgument;
+  if (kind > BufferType.UpstreamData) return vm.buffer(kind as BufferType) === undefined ? WasmResult.NotFound : WasmResult.BadArgument;
   const buffer = vm.mutableBuffer(kind as BufferType);
   if (buffer === undefined) return WasmResult.BadArgument;
   const from = Math.min(start >>> 0, buffer.length);

@@ -2,7 +2,6 @@
 // Reading a map that is not there now answers NotFound where Envoy answers BadArgument: a Rust guest traps on the latter.
 import { MapType, MaxMapType, WasmResult } from "../abi.ts";
 import { PairsError } from "../pairs.ts";
-import type { HeaderMapView } from "../services.ts";
 import type { Vm } from "../vm.ts";
 
 const NAME = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/;
@@ -51,7 +50,7 @@ export function setHeaderMapPairs(vm: Vm, type: number, ptr: number, len: number
     if (!isHeaderAllowed(names[i], values[i])) return WasmResult.BadArgument;
   }
   map.clear();
-  for (let i = 0; i < names.length; i++) addTo(map, names[i], values[i]);
+  for (let i = 0; i < names.length; i++) map.append(names[i], values[i]);
   return WasmResult.Ok;
 }
 
@@ -102,15 +101,12 @@ function changeHeader(
     vm.countOverflow("header_overflow");
     return WasmResult.BadArgument;
   }
-  if (replace) map.set(name, value);
-  else addTo(map, name, value);
+  if (replace) {
+    // Not in place: as in Envoy, the new value stands where an added one would.
+    map.remove(name);
+    map.add(name, value);
+  } else map.append(name, value);
   return WasmResult.Ok;
-}
-
-/** A pseudo header is there once: adding one replaces it. */
-function addTo(map: HeaderMapView, name: string, value: string): void {
-  if (name.charCodeAt(0) === 0x3a) map.set(name, value);
-  else map.add(name, value);
 }
 
 export function removeHeaderMapValue(vm: Vm, type: number, keyPtr: number, keyLen: number): WasmResult {

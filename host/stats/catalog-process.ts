@@ -1,0 +1,100 @@
+// The part of the catalogue of statistics about the process: listeners, configuration, memory, files, wasm.
+import type { StatGroup } from "./catalog.ts";
+
+export const PROCESS_GROUPS: readonly StatGroup[] = [
+  {
+    prefix: "listener.<address>.",
+    about: "One for each listener, by its stat_prefix or its address",
+    stats: [
+      ["downstream_cx_total", "counter", "", "Connections"],
+      ["downstream_cx_active", "gauge", "", "Open connections"],
+      ["downstream_cx_destroy", "counter", "", "Connections that ended"],
+      ["downstream_cx_overflow", "counter", "", "Connections refused by the listener's limit"],
+      ["downstream_global_cx_overflow", "counter", "", "Connections refused by the limit of the process"],
+      ["no_filter_chain_match", "counter", "", "Connections that no filter chain takes"],
+      ["downstream_cx_length_ms", "histogram", "milliseconds", "How long connections lasted"],
+    ],
+  },
+  {
+    prefix: "server.",
+    about: "The process",
+    stats: [
+      ["uptime", "gauge", "seconds", "Since the start"],
+      ["live", "gauge", "", "1: serving and not draining"],
+      ["state", "gauge", "", "0 live, 1 draining, 2 before initialization, 3 initializing"],
+      ["concurrency", "gauge", "", "Worker threads"],
+      ["workers_live", "gauge", "", "Worker threads that run"],
+      ["worker_restarts", "counter", "", "Worker threads that died and were replaced"],
+      ["hot_restart_epoch", "gauge", "", "Always 0: there is no hot restart"],
+      ["memory_allocated", "gauge", "bytes", "Memory in use by the JavaScript heap of the main thread and what hangs on it"],
+      ["memory_heap_size", "gauge", "bytes", "Size of the JavaScript heap of the main thread"],
+      ["memory_physical_size", "gauge", "bytes", "Resident memory of the process"],
+      ["total_connections", "gauge", "", "Open downstream connections"],
+    ],
+  },
+  {
+    prefix: "listener_manager.",
+    about: "Listeners as configuration",
+    stats: [
+      ["listener_added", "counter", "", "Listeners added"],
+      ["listener_modified", "counter", "", "Listeners changed"],
+      ["listener_removed", "counter", "", "Listeners removed"],
+      ["listener_create_failure", "counter", "", "Listeners that could not be opened on a worker"],
+      ["total_listeners_active", "gauge", "", "Listeners in force"],
+      ["workers_started", "gauge", "", "1: the workers run"],
+    ],
+  },
+  {
+    prefix: "cluster_manager.",
+    about: "Clusters as configuration",
+    stats: [
+      ["cluster_added", "counter", "", "Clusters added"],
+      ["cluster_modified", "counter", "", "Clusters changed"],
+      ["cluster_removed", "counter", "", "Clusters removed"],
+      ["active_clusters", "gauge", "", "Clusters in force"],
+    ],
+  },
+  {
+    prefix: "filesystem.",
+    about: "Access log files",
+    stats: [
+      ["write_buffered", "counter", "", "Writes into buffers"],
+      ["write_completed", "counter", "", "Writes into files"],
+      ["write_failed", "counter", "", "Writes into files that failed"],
+      ["dropped", "counter", "", "Lines dropped because a buffer was full"],
+      ["flushed_by_timer", "counter", "", "Buffers written because their time had come"],
+      ["reopen_failed", "counter", "", "Files that could not be opened again"],
+      ["write_total_buffered", "gauge", "bytes", "Waiting in buffers"],
+    ],
+  },
+  {
+    prefix: "wasm.",
+    about: "The wasm runtime",
+    stats: [
+      ["envoy.wasm.runtime.v8.active", "gauge", "", "VMs"],
+      ["envoy.wasm.runtime.v8.created", "counter", "", "VMs made"],
+      ["plugin_refused", "counter", "", "Plugins refused before they reached traffic"],
+      ["log_dropped", "counter", "", "Log lines of modules dropped by the rate limit"],
+      ["host_call_error", "counter", "", "Host calls that failed by a defect of this host"],
+      ["body_overflow", "counter", "", "Bodies that a module made larger than allowed"],
+      ["header_overflow", "counter", "", "Headers that a module made larger or more than allowed"],
+      ["filter_state_overflow", "counter", "", "Filter state refused: a stream has too much of it"],
+      ["http_call_overflow", "counter", "", "HTTP calls refused: too many at once"],
+      ["metric_overflow", "counter", "", "Metrics refused: a VM has too many, or a name is too long"],
+      ["shared_data_overflow", "counter", "", "Writes to shared data refused: it is full"],
+      ["shared_queue_overflow", "counter", "", "Items refused by a shared queue: it is full"],
+      ["<plugin>.vm_reload_success", "counter", "", "VMs made anew after a failure"],
+      ["<plugin>.vm_reload_failure", "counter", "", "VMs that could not be made anew"],
+      ["<plugin>.vm_reload_backoff", "counter", "", "Streams that came while a new VM had to wait"],
+    ],
+  },
+  {
+    prefix: "wasmcustom.",
+    about: "Metrics that modules define; exported to Prometheus under their own names, without this prefix",
+    stats: [
+      ["<metric>", "counter", "", "As the module says"],
+      ["<metric>", "gauge", "", "As the module says"],
+      ["<metric>", "histogram", "", "As the module says"],
+    ],
+  },
+];

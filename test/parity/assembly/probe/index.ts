@@ -1,0 +1,159 @@
+// A filter that does what it is told, in both proxies the same. The program stands in the plugin's configuration and, for one
+// request, in its header `x-do-<plugin name>`: phases divided by ";", each "name:command|command…". A phase that the program
+// names writes one log line with its arguments and the answer of each command; `ret N` sets what the callback returns.
+// The phase "*" makes every callback write its line.
+export * from "sluice/sdk/core";
+export * from "sluice/sdk/exports";
+
+import { ByteString, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, HeaderList, HttpCall, HttpContext, LogLevel, log, plugin, registerRootContext, RootContext } from "sluice/sdk";
+import { bytesOf, run, show } from "./interpreter";
+
+class Outcome {
+  code: u32 = 0;
+}
+
+function commandsOf(program: string, phase: string): string[] | null {
+  const phases = program.split(";");
+  let found: string[] | null = null;
+  for (let i = 0; i < phases.length; i++) {
+    const text = phases[i].trim();
+    if (text == "*" && found == null) found = [];
+    if (!text.startsWith(phase + ":")) continue;
+    found = text.slice(phase.length + 1).split("|");
+  }
+  return found;
+}
+
+class Call extends HttpCall {
+  constructor(
+    private stream: Probe,
+    private phase: string,
+  ) {
+    super(stream);
+  }
+
+  override onResponse(headers: u32, size: u32, trailers: u32): void {
+    this.stream.act(this.phase, [headers.toString(), size.toString(), trailers.toString()], 0);
+  }
+
+  override onFailure(reason: string): void {
+    this.stream.act(this.phase, ["failed", reason], 0);
+  }
+}
+
+class Probe extends HttpContext {
+  private program: string;
+
+  constructor(id: u32, root: ProbeRoot) {
+    super(id, root);
+    this.program = root.program;
+  }
+
+  act(phase: string, args: string[], otherwise: u32): u32 {
+    const commands = commandsOf(this.program, phase);
+    if (commands == null) return otherwise;
+    let code = otherwise;
+    const answers: string[] = [];
+    for (let i = 0; i < commands.length; i++) {
+      const command = commands[i].trim();
+      if (command.startsWith("ret ")) code = <u32>U32.parseInt(command.slice(4));
+      else if (command == "seen") answers.push((<ProbeRoot>this.root).seen);
+      else if (command.startsWith("call ")) answers.push(this.call(command.split(" ")));
+      else if (command != "") answers.push(run(command, this, this.root.id));
+    }
+    log(LogLevel.Info, "#" + phase + "(" + args.join(",") + ") " + answers.join("; "));
+    return code;
+  }
+
+  /** call PHASE CLUSTER TIMEOUT BODY name=value…: the answer runs the phase. */
+  private call(words: string[]): string {
+    const list = new HeaderList();
+    for (let i = 5; i < words.length; i++) {
+      const at = words[i].indexOf("=");
+      list.addBytes(bytesOf(words[i].slice(0, at)), bytesOf(words[i].slice(at + 1)));
+    }
+    return (<u32>new Call(this, words[1]).send(words[2], list, <u32>U32.parseInt(words[3]), bytesOf(words[4]))).toString();
+  }
+
+  /** The last call has a phase of its own, "rbe" or "sbe", if the program has one. */
+  private bodyPhase(name: string, end: bool): string {
+    return end && this.program.includes(name + "e:") ? name + "e" : name;
+  }
+
+  override onRequestHeaders(count: u32, end: bool): FilterHeadersStatus {
+    const own = this.requestHeaders.get("x-do-" + (<ProbeRoot>this.root).name);
+    if (own != null) this.program += ";" + own;
+    return <FilterHeadersStatus>this.act("rh", [count.toString(), end.toString()], 0);
+  }
+  override onRequestBody(size: usize, end: bool): FilterDataStatus {
+    return <FilterDataStatus>this.act(this.bodyPhase("rb", end), [size.toString(), end.toString()], 0);
+  }
+  override onRequestTrailers(count: u32): FilterTrailersStatus {
+    return <FilterTrailersStatus>this.act("rt", [count.toString()], 0);
+  }
+  override onResponseHeaders(count: u32, end: bool): FilterHeadersStatus {
+    return <FilterHeadersStatus>this.act("sh", [count.toString(), end.toString()], 0);
+  }
+  override onResponseBody(size: usize, end: bool): FilterDataStatus {
+    return <FilterDataStatus>this.act(this.bodyPhase("sb", end), [size.toString(), end.toString()], 0);
+  }
+  override onResponseTrailers(count: u32): FilterTrailersStatus {
+    return <FilterTrailersStatus>this.act("st", [count.toString()], 0);
+  }
+  override onLog(): void {
+    this.act("log", [], 0);
+  }
+  override onDone(): bool {
+    this.act("done", [], 1);
+    return true;
+  }
+  override onDelete(): void {
+    this.act("delete", [], 0);
+  }
+}
+
+class ProbeRoot extends RootContext {
+  program: string = "";
+  name: string = "";
+  /** Size and bytes of the configuration, and the VM's: what the command "seen" answers. */
+  seen: string = "";
+
+  override onVmStart(size: u32): bool {
+    this.name = plugin.name() || "";
+    return true;
+  }
+
+  override onConfigure(size: u32): bool {
+    const bytes = this.configuration();
+    const text = bytes.toString();
+    this.name = plugin.name() || "";
+    // Anything that is not a program (a Struct, bytes) is only shown.
+    this.program = text.startsWith("#") ? text.slice(1) : "rh:prop plugin_name";
+    this.seen = size.toString() + " " + show(bytes) + " vm " + show(this.vmConfiguration());
+    this.act("conf");
+    return text != "#refuse";
+  }
+
+  private act(phase: string): void {
+    const commands = commandsOf(this.program, phase);
+    if (commands == null) return;
+    const answers: string[] = [];
+    for (let i = 0; i < commands.length; i++) {
+      if (commands[i].trim().startsWith("tick ")) this.setTickPeriod(<u32>U32.parseInt(commands[i].trim().slice(5)));
+      else answers.push(run(commands[i].trim(), null, this.id));
+    }
+    log(LogLevel.Info, "#" + phase + " " + answers.join("; "));
+  }
+
+  override createHttpContext(id: u32): HttpContext | null {
+    return new Probe(id, this);
+  }
+  override onTick(): void {
+    this.act("tick");
+  }
+  override onQueueReady(queueId: u32): void {
+    this.act("queue");
+  }
+}
+
+registerRootContext((id: u32): RootContext => new ProbeRoot(id));

@@ -1,0 +1,68 @@
+// Modules that trap: what becomes of the stream, of the streams after it, and of the plugins that share the VM.
+import { bootstrap, get, post, wasmFilter } from "../config.ts";
+import type { ParityGroup, ParityRequest } from "../harness.ts";
+import { compiledModule } from "../modules.ts";
+
+const run = (program: string, path = "/up", ...lines: readonly string[]): ParityRequest => get(path, `x-do-probe: ${program}`, ...lines);
+const send = (program: string): ParityRequest => post("/up", "abcdef", `x-do-probe: ${program}`);
+const ANSWERS = {
+  "/chunks": "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n<delay:30>3\r\nabc\r\n<delay:30>3\r\ndef\r\n<delay:30>0\r\n\r\n",
+  "/check": "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+};
+
+export const wasmReload: ParityGroup = {
+  name: "wasm FAIL_RELOAD",
+  config: (ports) =>
+    bootstrap(ports, {
+      httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_RELOAD", reload_config: { backoff: { base_interval: "0.05s" } } })],
+    }),
+  upstream: ANSWERS,
+  // Each case leaves a dead VM behind; the next one finds a new VM, because the back-off is over by then.
+  cases: [
+    { name: "trap in request headers", requests: [run("rh:trap"), { ...run("rh:get 0 :path"), quietMs: 150 }, run("rh:get 0 :path")] },
+    { name: "trap in the request body", requests: [send("rb:trap"), get("/up"), get("/up")], without: { parts: ["upstream", "log"], why: "the request under way is cut off: whether the upstream saw it is a matter of time" } },
+    { name: "trap in response headers", requests: [run("sh:trap"), get("/up"), get("/up")] },
+    { name: "trap in the response body", requests: [{ ...run("sb:trap", "/chunks"), end: true }, get("/up")] },
+    { name: "trap in the log", requests: [run("log:trap"), get("/up"), get("/up")] },
+    { name: "trap in done", requests: [run("done:trap"), get("/up"), get("/up")] },
+    { name: "trap in delete", requests: [run("delete:trap"), get("/up"), get("/up")] },
+    { name: "memory without end", requests: [run("rh:grow"), get("/up"), get("/up")] },
+  ],
+};
+
+export const wasmClosed: ParityGroup = {
+  name: "wasm FAIL_CLOSED",
+  config: (ports) => bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_CLOSED" })] }),
+  upstream: ANSWERS,
+  cases: [
+    { name: "before", requests: [run("rh:get 0 :path")] },
+    { name: "trap in response headers", requests: [run("sh:trap")] },
+    { name: "every request after it", requests: [get("/up"), post("/up", "abc"), get("/up", "content-type: application/grpc"), { raw: "HEAD /up HTTP/1.1\r\nhost: a\r\n\r\n", quietMs: 200 }] },
+  ],
+};
+
+export const wasmOpen: ParityGroup = {
+  name: "wasm FAIL_OPEN",
+  config: (ports) => bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_OPEN" })] }),
+  upstream: ANSWERS,
+  cases: [
+    { name: "before", requests: [run("rh:get 0 :path")] },
+    { name: "trap in request headers", requests: [run("rh:trap")], differs: "the request whose callback trapped passes here; Envoy answers it 503 and lets only later ones pass" },
+    { name: "every request after it", requests: [get("/up"), post("/up", "abc")] },
+  ],
+};
+
+/** Two plugins in one VM, a third with the same module in another. */
+export const wasmSharedVm: ParityGroup = {
+  name: "wasm shared VM",
+  config: (ports) => {
+    const path = compiledModule("probe");
+    const vm = (id: string): object => ({ vm_config: { vm_id: id, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: path } } }, failure_policy: "FAIL_OPEN" });
+    return bootstrap(ports, { httpFilters: [wasmFilter("one", path, "#rh:prop plugin_name", vm("same")), wasmFilter("two", path, "#rh:prop plugin_name", vm("same")), wasmFilter("three", path, "#rh:prop plugin_name", vm("other"))] });
+  },
+  cases: [
+    { name: "each has its own configuration", requests: [get("/up")] },
+    { name: "they share their data", requests: [get("/up", "x-do-one: rh:shared-set k v", "x-do-two: rh:shared-get k", "x-do-three: rh:shared-get k")] },
+    { name: "a trap of one ends the other, and nothing else", requests: [get("/up", "x-do-two: log:trap"), get("/up")] },
+  ],
+};
