@@ -81,7 +81,8 @@ export function percentiles(summary: HistogramSummary): readonly number[] {
   let at = 0;
   let below = 0;
   return SUPPORTED_PERCENTILES.map((percentile) => {
-    const rank = Math.max(1, Math.ceil((percentile * count) / 100));
+    // In whole numbers: 99.9 % of 1000 is sample 999, and 99.9 * 1000 / 100 is a little more.
+    const rank = Math.max(1, Math.ceil((Math.round(percentile * 10) * count) / 1000));
     while (below + counts[at] < rank) below += counts[at++];
     const [lower, width] = BOUNDS[buckets[at]];
     return lower + (width * (rank - below)) / (counts[at] + 1);

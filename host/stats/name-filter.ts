@@ -5,7 +5,7 @@ export type NameFilter = { readonly ok: true; matches(name: string): boolean } |
 
 export function compileNameFilter(source: string): NameFilter {
   const reason = checkRegex(source);
-  if (reason !== undefined) return { ok: false, reason: reason.replace(/^error parsing regexp: /, "") };
+  if (reason !== undefined) return { ok: false, reason: reason.replace(/^error parsing regexp: /, "").replace("(?s)", "") };
   const regex = compileRegex(`.*(?:${source}).*`);
   return { ok: true, matches: (name) => regex.fullMatch(name) };
 }

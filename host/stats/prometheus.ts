@@ -134,7 +134,7 @@ function summarySeries(name: string, labels: string, { cumulative, interval }: {
   const values = percentiles(interval);
   let out = "";
   SUPPORTED_PERCENTILES.forEach((percentile, i) => {
-    out += `${name}${withLabel(labels, `quantile="${percentile / 100}"`)} ${values[i]}\n`;
+    out += `${name}${withLabel(labels, `quantile="${Math.round(percentile * 10) / 1000}"`)} ${values[i]}\n`;
   });
   return out + totals(name, labels, cumulative);
 }

@@ -4,12 +4,13 @@
 import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
 import { AttributePaths } from "../../host/extensions/wasm/attributes.ts";
+import { STAT_GROUPS } from "../../host/stats/catalog.ts";
 import { ForeignFunctionNames } from "../../host/wasm/foreign-functions.ts";
 import { DefaultLimits, type WasmLimits } from "../../host/wasm/limits.ts";
 import { ignoredFields } from "../../host/xds/ignored-fields.ts";
 import { readSource } from "./sources.ts";
 
-export const documents = ["README.md", "COMPATIBILITY.md"] as const;
+export const documents = ["README.md", "COMPATIBILITY.md", "STATS.md"] as const;
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
@@ -101,6 +102,14 @@ function ignored(): string {
   return table(["field", "why it changes nothing"], rows);
 }
 
+function statistics(): string {
+  const groups = STAT_GROUPS.map(({ prefix, about, stats }) => {
+    const rows = stats.map(([name, kind, unit, help]) => [code(name), kind, unit, help]);
+    return `### ${code(`${prefix}*`)}\n\n${about}.\n\n${table(["name", "kind", "unit", "meaning"], rows)}`;
+  });
+  return groups.join("\n\n");
+}
+
 const sections: Readonly<Record<string, () => string>> = {
   flags,
   "http filters": httpFilters,
@@ -109,6 +118,7 @@ const sections: Readonly<Record<string, () => string>> = {
   "foreign functions": () => list(ForeignFunctionNames),
   limits,
   "ignored fields": ignored,
+  statistics,
 };
 
 /** The document with every marked table as the code has it. */

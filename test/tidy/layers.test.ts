@@ -30,6 +30,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
 /** Packages outside of Node that a folder may use. */
 const packages: Readonly<Record<string, readonly string[]>> = {
   base: ["re2js"],
+  // Patterns of tags, which have groups: RE2's own engine.
+  stats: ["re2js"],
   net: ["koffi"],
   // protobufjs writes the wire format that its generated code reads.
   xds: ["protobufjs", "yaml"],

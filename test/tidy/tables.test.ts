@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
+import { describeStat } from "../../host/stats/catalog.ts";
+import type { StatKind } from "../../host/stats/store.ts";
 import * as abi from "../../host/wasm/abi.ts";
 import { ProxyCalls } from "../../host/wasm/host-calls/index.ts";
 import { accessLogOperators, documents, render, tableNames, tablesIn } from "./docs.ts";
@@ -34,6 +36,19 @@ test("every HTTP filter says how finished it is and whom it may face", () => {
 
 test("the access log operators were found", () => {
   assert.ok(accessLogOperators().includes("START_TIME"));
+});
+
+test("every statistic whose name stands in the code is in the catalogue", () => {
+  const use = /\.(counter|gauge|histogram)\(\s*(?:"([^"]+)"|`([^`]+)`)/g;
+  const findings = readSources(["host"], /\.ts$/).flatMap(({ path, text }) =>
+    [...text.matchAll(use)].flatMap(([, kind, literal, template]) => {
+      // A name that begins or ends with something computed is its caller's.
+      const name = literal ?? template.replaceAll(/\$\{[^}]*\}/g, "x");
+      if (template !== undefined && /^\$\{|\}$/.test(template)) return [];
+      return describeStat(name, kind as StatKind) === undefined ? [`${path}: ${kind} ${literal ?? template}`] : [];
+    }),
+  );
+  assert.equal(report(findings), "");
 });
 
 /** Enums of sdk/abi.ts by name, members by name. */
