@@ -2,15 +2,18 @@
 // random seeds. asconfig.json binds them with `--use`, so that a module imports neither `env.abort` nor `env.seed`.
 
 import { LogLevel, WasmResult } from "./abi";
-import { proxy_get_current_time_nanoseconds, proxy_log } from "./env";
+import { proxy_get_current_time_nanoseconds } from "./env";
+import { writeLine } from "./log";
 import { NUMBER_SLOT } from "./memory";
+import { LINE } from "./text";
 
 /** Writes one CRITICAL line with message, file and position, then traps. The host applies its failure policy. */
 export function abort(message: string | null, file: string | null, line: u32, column: u32): void {
-  const text = (message == null ? "abort" : message) + " at " + (file == null ? "?" : file);
-  const place = text + ":" + line.toString() + ":" + column.toString();
-  const bytes = String.UTF8.encode(place);
-  proxy_log(LogLevel.Critical, changetype<usize>(bytes), bytes.byteLength);
+  LINE.put(message == null ? "abort" : message);
+  LINE.add(" at ");
+  if (file != null) LINE.add(file);
+  LINE.addCode(0x3a).addNumber(line).addCode(0x3a).addNumber(column);
+  writeLine(LogLevel.Critical);
   unreachable();
 }
 

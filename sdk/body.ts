@@ -7,8 +7,12 @@ import { proxy_get_buffer_bytes, proxy_get_buffer_status, proxy_set_buffer_bytes
 import { clearSlots, LEN_SLOT, NUMBER_SLOT, PTR_SLOT, takeBuffer } from "./memory";
 
 /** Access to a buffer of the host. Offsets and lengths are bytes. */
+@unmanaged
 export class Body {
-  constructor(private type: BufferType) {}
+  /** Which buffer. As with Headers, the object is its number and lies nowhere. */
+  private get type(): BufferType {
+    return <BufferType>(changetype<usize>(this) - 1);
+  }
 
   /** Bytes from `start`, at most `length` of them; fewer when the buffer ends before. Empty when there is no buffer. 1 host call. */
   get(start: u32 = 0, length: u32 = u32.MAX_VALUE): ByteString {
@@ -58,9 +62,9 @@ export class Body {
   }
 }
 
-export const requestBody = new Body(BufferType.HttpRequestBody);
-export const responseBody = new Body(BufferType.HttpResponseBody);
+export const requestBody = changetype<Body>(<usize>BufferType.HttpRequestBody + 1);
+export const responseBody = changetype<Body>(<usize>BufferType.HttpResponseBody + 1);
 /** Body of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseBody = new Body(BufferType.HttpCallResponseBody);
-export const vmConfiguration = new Body(BufferType.VmConfiguration);
-export const pluginConfiguration = new Body(BufferType.PluginConfiguration);
+export const callResponseBody = changetype<Body>(<usize>BufferType.HttpCallResponseBody + 1);
+export const vmConfiguration = changetype<Body>(<usize>BufferType.VmConfiguration + 1);
+export const pluginConfiguration = changetype<Body>(<usize>BufferType.PluginConfiguration + 1);

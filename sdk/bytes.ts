@@ -1,6 +1,9 @@
 // Byte strings: what headers, bodies and properties really are. A ByteString is an immutable view of an ArrayBuffer;
 // comparing and searching work on bytes in linear memory, and text is decoded only when someone asks for it.
 
+import { newBuffer } from "./memory";
+import { LINE } from "./text";
+
 /** An immutable sequence of bytes. Slices share memory with their source. */
 export class ByteString {
   private constructor(
@@ -11,12 +14,19 @@ export class ByteString {
   ) {}
 
   /** No bytes. */
-  static readonly EMPTY: ByteString = ByteString.wrap(new ArrayBuffer(0));
+  static readonly EMPTY: ByteString = ByteString.copy(0, 0);
 
   /** The UTF-8 bytes of a text. Do this once, at start or configure time, for names and constants. */
   static of(text: string): ByteString {
-    const buffer = String.UTF8.encode(text);
-    return new ByteString(buffer, 0, buffer.byteLength);
+    LINE.put(text);
+    return ByteString.copy(LINE.ptr, LINE.len);
+  }
+
+  /** The bytes at an address, copied. */
+  static copy(ptr: usize, length: u32): ByteString {
+    const buffer = newBuffer(length);
+    memory.copy(changetype<usize>(buffer), ptr, length);
+    return ByteString.wrap(buffer);
   }
 
   /** A view of a whole buffer, without a copy. The buffer must not change afterwards. */
@@ -84,7 +94,7 @@ export class ByteString {
     let i = 0;
     while (i < this.length && !isUpper(load<u8>(this.ptr + i))) i++;
     if (i == this.length) return this;
-    const copy = new ArrayBuffer(this.length);
+    const copy = newBuffer(this.length);
     const ptr = changetype<usize>(copy);
     for (i = 0; i < this.length; i++) {
       const byte = load<u8>(this.ptr + i);

@@ -8,7 +8,7 @@ import { Context } from "./context";
 import { proxy_get_status, proxy_http_call } from "./env";
 import { HeaderList } from "./header-list";
 import { callResponseHeaders, callResponseTrailers, Headers } from "./headers";
-import { IdTable } from "./id-table";
+import { Entry, IdTable } from "./id-table";
 import { clearSlots, LEN_SLOT, NUMBER_SLOT, PTR_SLOT, takeBuffer } from "./memory";
 import { KEY_TEXT } from "./text";
 
@@ -18,11 +18,13 @@ const pending = new IdTable<HttpCall>();
  * One HTTP call. Extend it, keep what the answer needs in fields, and call `send` once.
  * Needs the export `proxy_on_http_call_response`.
  */
-export abstract class HttpCall {
+export abstract class HttpCall extends Entry {
   constructor(
     /** The stream or root context that waits for the answer; it is effective inside the callbacks. */
     readonly context: Context,
-  ) {}
+  ) {
+    super();
+  }
 
   /**
    * The peer has answered, or the host did for it: 504 after the timeout, 503 when it cannot connect. Read `headers` and

@@ -12,9 +12,10 @@ import {
   proxy_set_tick_period_milliseconds,
 } from "./env";
 import { Headers, requestHeaders, requestTrailers, responseHeaders, responseTrailers } from "./headers";
+import { Entry } from "./id-table";
 
 /** What root and stream contexts have in common. */
-export abstract class Context {
+export abstract class Context extends Entry {
   /** Set when the host has deleted the context; answers of calls that come later are dropped. */
   isDeleted: bool = false;
 
@@ -23,7 +24,9 @@ export abstract class Context {
     readonly id: u32,
     /** Whether this is one request, rather than the plugin itself. */
     readonly isStream: bool,
-  ) {}
+  ) {
+    super();
+  }
 
   /**
    * The host is finished with the context. A root context may answer false to stay alive for pending work and call

@@ -17,8 +17,15 @@ import { clearSlots, LEN_SLOT, PTR_SLOT, takeBuffer } from "./memory";
 import { KEY_TEXT, VALUE_TEXT } from "./text";
 
 /** Access to the headers or trailers of one message. Header names are lower case; pseudo headers such as `:path` are entries like any other. */
+@unmanaged
 export class Headers {
-  constructor(private map: MapType) {}
+  /**
+   * Which map. The object is its number and lies nowhere: the maps that a filter does not use cost it nothing, and there is
+   * nothing to collect.
+   */
+  private get map(): MapType {
+    return <MapType>(changetype<usize>(this) - 1);
+  }
 
   /** First value of a header as text; null if absent. 1 host call. */
   get(name: string): string | null {
@@ -106,14 +113,14 @@ export class Headers {
 }
 
 /** Headers of the request; readable until they were forwarded, and in `onLog`. */
-export const requestHeaders = new Headers(MapType.HttpRequestHeaders);
+export const requestHeaders = changetype<Headers>(<usize>MapType.HttpRequestHeaders + 1);
 /** Trailers of the request. */
-export const requestTrailers = new Headers(MapType.HttpRequestTrailers);
+export const requestTrailers = changetype<Headers>(<usize>MapType.HttpRequestTrailers + 1);
 /** Headers of the response; readable until they were forwarded, and in `onLog`. */
-export const responseHeaders = new Headers(MapType.HttpResponseHeaders);
+export const responseHeaders = changetype<Headers>(<usize>MapType.HttpResponseHeaders + 1);
 /** Trailers of the response. */
-export const responseTrailers = new Headers(MapType.HttpResponseTrailers);
+export const responseTrailers = changetype<Headers>(<usize>MapType.HttpResponseTrailers + 1);
 /** Headers of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseHeaders = new Headers(MapType.HttpCallResponseHeaders);
+export const callResponseHeaders = changetype<Headers>(<usize>MapType.HttpCallResponseHeaders + 1);
 /** Trailers of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseTrailers = new Headers(MapType.HttpCallResponseTrailers);
+export const callResponseTrailers = changetype<Headers>(<usize>MapType.HttpCallResponseTrailers + 1);

@@ -1,69 +1,54 @@
-// A map from the host's numbers to objects: open addressing over two parallel arrays. The host counts up, so the number
-// itself is a good hash and a lookup is one comparison. Removal shifts entries back, so the table never fills
-// with leftovers and memory stays flat however many requests pass.
+// A map from the host's numbers to objects: a table of chains, linked through the objects themselves. The host counts up, so
+// the last bits of a number are a perfect hash: with a thousand live requests a lookup is one comparison, and adding one
+// allocates nothing. Memory stays flat however many requests pass.
+
+/** What can stand in an IdTable, in one at a time. */
+export abstract class Entry {
+  /** Number in the table; 0 outside of one. */
+  tableId: u32 = 0;
+  /** Next object of the chain. */
+  tableNext: Entry | null = null;
+}
+
+const CHAINS: u32 = 1024;
 
 /** Objects by number. Number 0 is never a key: in the ABI it means "no context" and "no call". */
-export class IdTable<T> {
-  private ids: StaticArray<u32> = new StaticArray<u32>(16);
-  private items: StaticArray<T | null> = new StaticArray<T | null>(16);
-  private count: i32 = 0;
+export class IdTable<T extends Entry> {
+  private chains: StaticArray<Entry | null> = newChains();
 
   /** The object of a number; null if there is none. */
   get(id: u32): T | null {
-    const mask = this.ids.length - 1;
-    let slot = id & mask;
-    while (unchecked(this.ids[slot]) != 0) {
-      if (unchecked(this.ids[slot]) == id) return unchecked(this.items[slot]);
-      slot = (slot + 1) & mask;
-    }
-    return null;
+    let entry = unchecked(this.chains[id % CHAINS]);
+    while (entry != null && entry.tableId != id) entry = entry.tableNext;
+    return changetype<T | null>(entry);
   }
 
   /** Puts an object under a number that is not in the table. */
   set(id: u32, item: T): void {
-    if (this.count * 2 >= this.ids.length) this.grow();
-    this.place(id, item);
-    this.count++;
+    const entry: Entry = item;
+    entry.tableId = id;
+    entry.tableNext = unchecked(this.chains[id % CHAINS]);
+    unchecked((this.chains[id % CHAINS] = entry));
   }
 
   /** Takes a number out of the table; does nothing if it is not there. */
   delete(id: u32): void {
-    const mask = this.ids.length - 1;
-    let slot = id & mask;
-    while (unchecked(this.ids[slot]) != id) {
-      if (unchecked(this.ids[slot]) == 0) return;
-      slot = (slot + 1) & mask;
+    let before: Entry | null = null;
+    let entry = unchecked(this.chains[id % CHAINS]);
+    while (entry != null && entry.tableId != id) {
+      before = entry;
+      entry = entry.tableNext;
     }
-    this.count--;
-    // Entries behind the hole move into it unless they already stand at or after their own place.
-    let hole = slot;
-    for (let next = (hole + 1) & mask; unchecked(this.ids[next]) != 0; next = (next + 1) & mask) {
-      const home = unchecked(this.ids[next]) & mask;
-      if (((next - home) & mask) >= ((next - hole) & mask)) {
-        unchecked((this.ids[hole] = this.ids[next]));
-        unchecked((this.items[hole] = this.items[next]));
-        hole = next;
-      }
-    }
-    unchecked((this.ids[hole] = 0));
-    unchecked((this.items[hole] = null));
+    if (entry == null) return;
+    if (before == null) unchecked((this.chains[id % CHAINS] = entry.tableNext));
+    else before.tableNext = entry.tableNext;
   }
+}
 
-  private place(id: u32, item: T | null): void {
-    const mask = this.ids.length - 1;
-    let slot = id & mask;
-    while (unchecked(this.ids[slot]) != 0) slot = (slot + 1) & mask;
-    unchecked((this.ids[slot] = id));
-    unchecked((this.items[slot] = item));
-  }
-
-  private grow(): void {
-    const ids = this.ids;
-    const items = this.items;
-    this.ids = new StaticArray<u32>(ids.length * 2);
-    this.items = new StaticArray<T | null>(ids.length * 2);
-    for (let i = 0; i < ids.length; i++) {
-      if (unchecked(ids[i]) != 0) this.place(unchecked(ids[i]), unchecked(items[i]));
-    }
-  }
+/** `new StaticArray` would carry the text of an error that a constant length cannot have. */
+function newChains(): StaticArray<Entry | null> {
+  const size = CHAINS * sizeof<usize>();
+  const chains = __new(size, idof<StaticArray<Entry | null>>());
+  memory.fill(chains, 0, size);
+  return changetype<StaticArray<Entry | null>>(chains);
 }

@@ -1,215 +1,225 @@
-// The grammar of RFC 8259, by recursive descent. Depth is bounded, because a stack overflow would trap; members
+// The grammar of RFC 8259, by recursive descent over UTF-8. Depth is bounded, because a stack overflow would trap; members
 // given twice are refused, because which of them counts would be a guess.
+// There is one parser for the module, in variables: as an object it would be a third larger. Callbacks do not overlap, and no
+// collection runs within one, so the addresses stay good until the parser returns.
 
-import { JsonError, JsonKind, JsonValue } from "./json";
+import { ByteString } from "./bytes";
+import { JsonDocument, JsonKind, JsonValue } from "./json";
+import { addWord, Word } from "./json-words";
+import { newBuffer } from "./memory";
+import { LINE, putUnit } from "./text";
 
 const MAX_DEPTH: i32 = 64;
+const NOTHING: i32 = -1;
 
-/** The value of a text; of kind Absent after a mistake, which is recorded with line and column. */
-export function parseJson(error: JsonError, text: string): JsonValue {
-  const parser = new Parser(error, text);
-  const value = parser.value(null, "", 0);
-  parser.space();
-  if (parser.next() >= 0) parser.fail("the end of the text");
-  return error.exists ? new JsonValue(error, JsonKind.Absent, null, "") : value;
+/** The next byte. */
+let at: usize = 0;
+/** Behind the last byte. After a mistake nothing is left to read, so that every loop ends. */
+let end: usize = 0;
+/** Where the bytes of the next string or number go: no text is longer decoded than written, so one buffer holds all. */
+let out: usize = 0;
+/** What should have stood at `place`; NOTHING while all is well. */
+let expected: i32 = NOTHING;
+let place: usize = 0;
+
+/** The value of a text. A mistake leaves it in parts, and its line and column in LINE; then the answer is null. */
+export function parseJson(document: JsonDocument, text: ByteString): JsonValue | null {
+  const contents = newBuffer(text.length);
+  at = text.ptr;
+  end = at + text.length;
+  out = changetype<usize>(contents);
+  expected = NOTHING;
+  const root = parseValue(document, ByteString.wrap(contents), null, ByteString.EMPTY, 0);
+  space();
+  if (at < end) fail(Word.EndOfText);
+  if (expected == NOTHING) return root;
+  describe(text.ptr);
+  return null;
 }
 
-class Parser {
-  private at: i32 = 0;
-
-  constructor(
-    private error: JsonError,
-    private text: string,
-  ) {}
-
-  value(parent: JsonValue | null, key: string, depth: i32): JsonValue {
-    this.space();
-    const value = new JsonValue(this.error, JsonKind.Null, parent, key);
-    const first = this.next();
-    if (depth > MAX_DEPTH) this.fail("at most " + MAX_DEPTH.toString() + " levels");
-    else if (first == 0x7b) this.object(value, depth);
-    else if (first == 0x5b) this.array(value, depth);
-    else if (first == 0x22) {
-      value.kind = JsonKind.String;
-      value.text = this.string();
-    } else if (first == 0x2d || isDigit(first)) this.number(value);
-    else if (this.word("true")) {
-      value.kind = JsonKind.Boolean;
-      value.number = 1;
-    } else if (this.word("false")) value.kind = JsonKind.Boolean;
-    else if (!this.word("null")) this.fail("a value");
-    return value;
-  }
-
-  space(): void {
-    while (true) {
-      const code = this.next();
-      if (code != 0x20 && code != 0x0a && code != 0x0d && code != 0x09) return;
-      this.at++;
+/** Composes the mistake in LINE. */
+function describe(from: usize): void {
+  let line = 1;
+  let column = 1;
+  for (; from < place; from++) {
+    const byte = load<u8>(from);
+    // The bytes that continue a character are no columns.
+    if ((byte & 0xc0) != 0x80) column++;
+    if (byte == 0x0a) {
+      line++;
+      column = 1;
     }
   }
+  LINE.clear();
+  addWord(Word.Line);
+  LINE.addNumber(line);
+  addWord(Word.Column);
+  LINE.addNumber(column);
+  addWord(Word.Expected);
+  addWord(<Word>expected);
+}
 
-  /** The next UTF-16 unit; -1 at the end, and after a mistake, so that every loop ends. */
-  next(): i32 {
-    return this.at < this.text.length && !this.error.exists ? this.text.charCodeAt(this.at) : -1;
-  }
+function parseValue(document: JsonDocument, contents: ByteString, parent: JsonValue | null, key: ByteString, depth: i32): JsonValue {
+  const value = new JsonValue(document, JsonKind.Null, parent, key);
+  space();
+  const first = next();
+  if (depth > MAX_DEPTH) fail(Word.Levels);
+  else if (first == 0x7b || first == 0x5b) container(document, contents, value, depth + 1);
+  else if (first == 0x22) {
+    value.kind = JsonKind.String;
+    value.content = string(contents);
+  } else if (first == 0x2d || isDigit(first)) {
+    value.kind = JsonKind.Number;
+    value.content = number(contents);
+    // The rest of a word is compared at once, as the little-endian number that its four letters are.
+  } else if (word(0, 0x65757274)) {
+    value.kind = JsonKind.Boolean;
+    value.isTrue = true;
+  } else if (first == 0x66 && word(1, 0x65736c61)) value.kind = JsonKind.Boolean;
+  else if (!word(0, 0x6c6c756e)) fail(Word.Value);
+  return value;
+}
 
-  fail(expected: string): void {
-    let line = 1;
-    let column = 1;
-    for (let i = 0; i < this.at; i++) {
-      column++;
-      if (this.text.charCodeAt(i) == 0x0a) {
-        line++;
-        column = 1;
+/** An object or an array: a list in brackets, whose items have names or have none. */
+function container(document: JsonDocument, contents: ByteString, parent: JsonValue, depth: i32): void {
+  const isObject = next() == 0x7b;
+  parent.kind = isObject ? JsonKind.Object : JsonKind.Array;
+  // In ASCII both closing brackets stand two places behind their opening ones.
+  const close = next() + 2;
+  at++;
+  space();
+  if (take(close)) return;
+  let last: JsonValue | null = null;
+  do {
+    let key = ByteString.EMPTY;
+    if (isObject) {
+      space();
+      const start = at;
+      if (next() != 0x22) fail(Word.MemberName);
+      key = string(contents);
+      if (parent.member(key) != null) {
+        at = start;
+        fail(Word.AnotherName);
       }
+      space();
+      if (!take(0x3a)) fail(Word.Colon);
     }
-    this.error.set("line " + line.toString() + ", column " + column.toString() + ": expected " + expected);
-  }
+    const item = parseValue(document, contents, parent, key, depth);
+    if (last == null) parent.first = item;
+    else last.next = item;
+    last = item;
+    space();
+  } while (take(0x2c));
+  if (!take(close)) fail(isObject ? Word.CommaOrBrace : Word.CommaOrBracket);
+}
 
-  private object(value: JsonValue, depth: i32): void {
-    value.kind = JsonKind.Object;
-    this.at++;
-    this.space();
-    if (this.take(0x7d)) return;
-    do {
-      this.space();
-      if (this.next() != 0x22) {
-        this.fail("a member name");
-        return;
-      }
-      const start = this.at;
-      const key = this.string();
-      for (let i = 0; i < value.items.length; i++) {
-        if (value.items[i].key != key) continue;
-        this.at = start;
-        this.fail('"' + key + '" only once');
-      }
-      this.space();
-      if (!this.take(0x3a)) this.fail('":"');
-      value.items.push(this.value(value, key, depth + 1));
-      this.space();
-    } while (this.take(0x2c));
-    if (!this.take(0x7d)) this.fail('"," or "}"');
-  }
-
-  private array(value: JsonValue, depth: i32): void {
-    value.kind = JsonKind.Array;
-    this.at++;
-    this.space();
-    if (this.take(0x5d)) return;
-    do {
-      value.items.push(this.value(value, "", depth + 1));
-      this.space();
-    } while (this.take(0x2c));
-    if (!this.take(0x5d)) this.fail('"," or "]"');
-  }
-
-  private string(): string {
-    this.at++;
-    let text = "";
-    let start = this.at;
-    while (true) {
-      const code = this.next();
-      if (code == 0x22) {
-        text += this.text.substring(start, this.at++);
-        return text;
-      }
-      if (code < 0x20) {
-        this.fail("the end of the string");
-        return text;
-      }
-      if (code != 0x5c) {
-        this.at++;
-        continue;
-      }
-      text += this.text.substring(start, this.at++);
-      text += String.fromCharCode(this.escape());
-      start = this.at;
+function string(contents: ByteString): ByteString {
+  const start = out;
+  let before: u32 = 0;
+  at++;
+  while (true) {
+    let code = next();
+    if (code < 0x20) {
+      fail(Word.EndOfString);
+      break;
     }
+    at++;
+    if (code == 0x22) break;
+    if (code == 0x5c) {
+      code = escape();
+      out = putUnit(out, code, before);
+    } else store<u8>(out++, code);
+    before = code;
   }
+  return written(contents, start);
+}
 
-  private escape(): i32 {
-    const code = this.next();
-    this.at++;
-    if (code == 0x75) return this.hex();
-    if (code == 0x22 || code == 0x5c || code == 0x2f) return code;
-    if (code == 0x6e) return 0x0a;
-    if (code == 0x74) return 0x09;
-    if (code == 0x72) return 0x0d;
-    if (code == 0x62) return 0x08;
-    if (code == 0x66) return 0x0c;
-    this.at--;
-    this.fail("an escape");
-    return 0;
-  }
-
-  private hex(): i32 {
+function escape(): i32 {
+  const code = next();
+  at++;
+  if (code == 0x75) {
     let unit = 0;
     for (let i = 0; i < 4; i++) {
-      const code = this.next();
-      const lower = code | 0x20;
-      if (isDigit(code)) unit = unit * 16 + code - 0x30;
+      const digit = next();
+      const lower = digit | 0x20;
+      if (isDigit(digit)) unit = unit * 16 + digit - 0x30;
       else if (lower >= 0x61 && lower <= 0x66) unit = unit * 16 + lower - 0x57;
-      else {
-        this.fail("four hexadecimal digits");
-        return 0;
-      }
-      this.at++;
+      else fail(Word.HexDigits);
+      at++;
     }
     return unit;
   }
+  if (code == 0x22 || code == 0x5c || code == 0x2f) return code;
+  if (code == 0x6e) return 0x0a;
+  if (code == 0x74) return 0x09;
+  if (code == 0x72) return 0x0d;
+  if (code == 0x62) return 0x08;
+  if (code == 0x66) return 0x0c;
+  at--;
+  fail(Word.Escape);
+  return 0;
+}
 
-  /** Digits are summed up here instead of by `parseFloat`, whose tables would be the largest part of a small filter. */
-  private number(value: JsonValue): void {
-    const start = this.at;
-    const negative = this.take(0x2d);
-    const zero = this.next() == 0x30;
-    let number = this.digits();
-    if (zero && this.at - start > (negative ? 2 : 1)) this.fail("a number without leading zeros");
-    if (this.take(0x2e)) {
-      const from = this.at;
-      const fraction = this.digits();
-      number += fraction / power(this.at - from);
-    }
-    if ((this.next() | 0x20) == 0x65) {
-      this.at++;
-      const down = this.take(0x2d);
-      if (!down) this.take(0x2b);
-      const exponent = <i32>min(this.digits(), 400.0);
-      number = down ? number / power(exponent) : number * power(exponent);
-    }
-    value.kind = JsonKind.Number;
-    value.number = negative ? -number : number;
-    value.text = this.text.substring(start, this.at);
+/** Only its form is checked here; who asks for the number computes it. */
+function number(contents: ByteString): ByteString {
+  const start = out;
+  const from = at;
+  take(0x2d);
+  // A leading zero stands alone: a digit behind it is where the comma should be.
+  if (!take(0x30)) digits();
+  if (take(0x2e)) digits();
+  if ((next() | 0x20) == 0x65) {
+    at++;
+    if (!take(0x2d)) take(0x2b);
+    digits();
   }
+  memory.copy(out, from, at - from);
+  out += at - from;
+  return written(contents, start);
+}
 
-  private digits(): f64 {
-    if (!isDigit(this.next())) this.fail("a digit");
-    let number: f64 = 0;
-    while (isDigit(this.next())) number = number * 10 + <f64>(this.text.charCodeAt(this.at++) - 0x30);
-    return number;
-  }
+function digits(): void {
+  if (!isDigit(next())) fail(Word.Digit);
+  while (isDigit(next())) at++;
+}
 
-  private take(code: i32): bool {
-    if (this.next() != code) return false;
-    this.at++;
-    return true;
-  }
+function written(contents: ByteString, start: usize): ByteString {
+  return contents.slice(<i32>(start - contents.ptr), <i32>(out - contents.ptr));
+}
 
-  private word(word: string): bool {
-    if (this.error.exists || this.text.substr(this.at, word.length) != word) return false;
-    this.at += word.length;
-    return true;
+function word(skip: usize, letters: u32): bool {
+  if (at + skip + 4 > end || load<u32>(at + skip) != letters) return false;
+  at += skip + 4;
+  return true;
+}
+
+function space(): void {
+  while (true) {
+    const code = next();
+    if (code != 0x20 && code != 0x0a && code != 0x0d && code != 0x09) return;
+    at++;
   }
+}
+
+/** The next byte; -1 at the end and after a mistake. */
+function next(): i32 {
+  return at < end ? load<u8>(at) : -1;
+}
+
+function take(code: i32): bool {
+  if (next() != code) return false;
+  at++;
+  return true;
+}
+
+function fail(word: Word): void {
+  if (expected == NOTHING) {
+    expected = word;
+    place = at;
+  }
+  end = at;
 }
 
 function isDigit(code: i32): bool {
-  return code >= 0x30 && code <= 0x39;
-}
-
-function power(exponent: i32): f64 {
-  let result: f64 = 1;
-  for (let i = 0; i < exponent; i++) result *= 10;
-  return result;
+  return <u32>(code - 0x30) < 10;
 }

@@ -5,7 +5,7 @@
 import { LogLevel, WasmResult } from "./abi";
 import { proxy_get_log_level, proxy_log } from "./env";
 import { NUMBER_SLOT } from "./memory";
-import { KEY_TEXT } from "./text";
+import { LINE } from "./text";
 
 let threshold: u32 = LogLevel.Trace;
 
@@ -23,8 +23,13 @@ export function isLogged(level: LogLevel): bool {
 /** Writes one line. One host call if the level is logged, none otherwise. */
 export function log(level: LogLevel, message: string): void {
   if (<u32>level < threshold) return;
-  const ptr = KEY_TEXT.put(message);
-  proxy_log(level, ptr, KEY_TEXT.len);
+  LINE.put(message);
+  writeLine(level);
+}
+
+/** Writes what is in LINE, whatever the threshold. 1 host call. */
+export function writeLine(level: LogLevel): void {
+  proxy_log(level, LINE.ptr, LINE.len);
 }
 
 export function logTrace(message: string): void {

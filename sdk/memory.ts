@@ -10,13 +10,16 @@ export const LEN_SLOT: usize = memory.data(8, 8);
 /** Slot for a number result of up to 64 bits. */
 export const NUMBER_SLOT: usize = memory.data(8, 8);
 
-const EMPTY = new ArrayBuffer(0);
-
 let handed: ArrayBuffer | null = null;
+
+/** A buffer whose bytes are still to be written. `new ArrayBuffer` would clear it first and carry an error text. */
+export function newBuffer(size: u32): ArrayBuffer {
+  return changetype<ArrayBuffer>(__new(size, idof<ArrayBuffer>()));
+}
 
 /** Serves `proxy_on_memory_allocate`: a block of `size` bytes that stays reachable until the SDK takes it over. */
 export function allocateForHost(size: u32): usize {
-  const buffer = changetype<ArrayBuffer>(__new(size, idof<ArrayBuffer>()));
+  const buffer = newBuffer(size);
   handed = buffer;
   return changetype<usize>(buffer);
 }
@@ -30,13 +33,12 @@ export function clearSlots(): void {
 /** The result of the host call that just succeeded. Costs no copy when the host filled the block it asked for. */
 export function takeBuffer(): ArrayBuffer {
   const ptr = load<usize>(PTR_SLOT);
-  const len = load<u32>(LEN_SLOT);
+  const len = ptr == 0 ? 0 : load<u32>(LEN_SLOT);
   const buffer = handed;
   handed = null;
-  if (ptr == 0 || len == 0) return EMPTY;
   if (buffer != null && ptr == changetype<usize>(buffer) && <u32>buffer.byteLength == len) return buffer;
   // A host may hand out part of a larger block; the value is then copied, so that its length is its own.
-  const copy = changetype<ArrayBuffer>(__new(len, idof<ArrayBuffer>()));
+  const copy = newBuffer(len);
   memory.copy(changetype<usize>(copy), ptr, len);
   return copy;
 }

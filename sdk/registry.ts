@@ -1,13 +1,14 @@
 // Which contexts live in this VM, and which class serves which root id. The exports look contexts up here; a number
 // that is not known yields null and the callback's default, never a trap.
 
-import { WasmResult } from "./abi";
+import { LogLevel, WasmResult } from "./abi";
+import { ByteString } from "./bytes";
 import { Context, HttpContext, RootContext } from "./context";
 import { proxy_get_property } from "./env";
 import { IdTable } from "./id-table";
-import { logError } from "./log";
+import { writeLine } from "./log";
 import { clearSlots, LEN_SLOT, PTR_SLOT, takeBuffer } from "./memory";
-import { KEY_TEXT } from "./text";
+import { KEY_TEXT, LINE } from "./text";
 
 /** Makes the root context with the given number. */
 export type RootFactory = (id: u32) => RootContext;
@@ -75,20 +76,23 @@ function findRegistration(): Registration | null {
   const last = registrations;
   if (last == null || last.before == null) return last;
   const rootId = pluginRootId();
-  let known = "";
   let unnamed: Registration | null = null;
   for (let item: Registration | null = last; item != null; item = item.before) {
-    if (item.rootId == rootId) return item;
+    if (ByteString.of(item.rootId).equals(rootId)) return item;
     if (item.rootId.length == 0) unnamed = item;
-    known += ' "' + item.rootId + '"';
   }
-  if (unnamed == null) logError('no root context is registered for root_id "' + rootId + '"; there are' + known);
+  if (unnamed == null) {
+    LINE.put('no root context is registered for root_id "');
+    LINE.addBytes(rootId.ptr, rootId.length).add('"; there are');
+    for (let item: Registration | null = last; item != null; item = item.before) LINE.add(' "').add(item.rootId).addCode(0x22);
+    writeLine(LogLevel.Error);
+  }
   return unnamed;
 }
 
-function pluginRootId(): string {
+function pluginRootId(): ByteString {
   const path = KEY_TEXT.put("plugin_root_id");
   clearSlots();
-  if (proxy_get_property(path, KEY_TEXT.len, PTR_SLOT, LEN_SLOT) != WasmResult.Ok) return "";
-  return String.UTF8.decode(takeBuffer());
+  if (proxy_get_property(path, KEY_TEXT.len, PTR_SLOT, LEN_SLOT) != WasmResult.Ok) clearSlots();
+  return ByteString.wrap(takeBuffer());
 }

@@ -3,21 +3,20 @@
 export * from "sluice/sdk/core";
 export { proxy_on_request_headers, proxy_on_response_headers } from "sluice/sdk/exports";
 
-import { FilterHeadersStatus, HttpContext, JsonDocument, logError, registerRootContext, RootContext } from "sluice/sdk";
-import { Mutations } from "./mutations";
+import { FilterHeadersStatus, HttpContext, JsonDocument, registerRootContext, RootContext } from "sluice/sdk";
+import { applyMutations, Mutation, parseMutations } from "./mutations";
 
 class HeaderMutationRoot extends RootContext {
-  request: Mutations = new Mutations();
-  response: Mutations = new Mutations();
+  request: Mutation | null = null;
+  response: Mutation | null = null;
 
   override onConfigure(configurationSize: u32): bool {
-    const document = JsonDocument.parse(this.configuration().toString());
+    const document = JsonDocument.parseBytes(this.configuration());
     const config = document.root;
     config.allowOnly("request, response");
-    this.request = Mutations.parse(config.get("request"));
-    this.response = Mutations.parse(config.get("response"));
-    if (!document.ok) logError("header-mutation: " + document.error);
-    return document.ok;
+    this.request = parseMutations(config.get("request"));
+    this.response = parseMutations(config.get("response"));
+    return document.accepted("header-mutation");
   }
 
   override createHttpContext(id: u32): HttpContext | null {
@@ -27,12 +26,12 @@ class HeaderMutationRoot extends RootContext {
 
 class HeaderMutation extends HttpContext {
   override onRequestHeaders(count: u32, endOfStream: bool): FilterHeadersStatus {
-    (this.root as HeaderMutationRoot).request.apply(this.requestHeaders);
+    applyMutations((this.root as HeaderMutationRoot).request, this.requestHeaders);
     return FilterHeadersStatus.Continue;
   }
 
   override onResponseHeaders(count: u32, endOfStream: bool): FilterHeadersStatus {
-    (this.root as HeaderMutationRoot).response.apply(this.responseHeaders);
+    applyMutations((this.root as HeaderMutationRoot).response, this.responseHeaders);
     return FilterHeadersStatus.Continue;
   }
 }

@@ -136,7 +136,10 @@ export class Clock {
         if (this.queues.size >= MAX_QUEUES) {
           const rounded = Math.ceil(durationMs / 1000) * 1000;
           queue = this.queues.get(rounded);
-          if (queue === undefined) this.queues.set(rounded, (queue = new TimerQueue(this, rounded)));
+          if (queue === undefined) {
+            queue = new TimerQueue(this, rounded);
+            this.queues.set(rounded, queue);
+          }
           queue.append(timer);
           return;
         }

@@ -23,6 +23,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   private encoder: RequestEncoder | undefined = undefined;
   private headers: HeaderMap | undefined = undefined;
   private over = false;
+  private sentAt = 0;
 
   constructor(clock: Clock, cluster: ClusterEntry, host: Host, request: HttpCallRequest, token: number, receiver: HttpCallReceiver) {
     this.clock = clock;
@@ -44,7 +45,8 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.cluster.stats.upstreamRqActive.inc();
     this.host.requestStarted();
     const { headers, body, trailers, timeoutMs } = this.request;
-    const map = HeaderMap.from(headers.map(([name, value]) => [name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value] as const));
+    const map = new HeaderMap();
+    for (const [name, value] of headers) map.append(name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value);
     map.remove("transfer-encoding");
     // What the client announced is not what is sent here.
     if (body.length > 0) map.set("content-length", String(body.length));
@@ -55,6 +57,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     encoder.encodeHeaders(map, body.length === 0 && !hasTrailers);
     if (body.length > 0) encoder.encodeData(body, !hasTrailers);
     if (hasTrailers) encoder.encodeTrailers(HeaderMap.from(trailers));
+    this.sentAt = this.clock.now;
   }
 
   onPoolFailure(reason: PoolFailure, details: string): void {
@@ -96,6 +99,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
 
   decodeHeaders(headers: HeaderMap, endStream: boolean): void {
     this.headers = headers;
+    headers.set("x-envoy-upstream-service-time", String(Math.floor(this.clock.now - this.sentAt)));
     this.cluster.stats.countCode(Number(headers.get(":status")), true);
     if (endStream) this.finish(undefined);
   }
@@ -146,7 +150,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   }
 }
 
-/** Starts a callout; undefined when the cluster is not there. A cluster without a healthy host answers 503 on a later turn. */
+/** Starts a callout; undefined when the cluster, or a healthy host of it, is not there: Envoy fails the call itself then. */
 export function startCallout(
   clusters: ClusterManager,
   clock: Clock,
@@ -157,29 +161,11 @@ export function startCallout(
   const cluster = clusters.get(request.cluster);
   if (cluster === undefined) return undefined;
   const host = cluster.chooseHost();
-  if (host === undefined) return new NoHost(cluster, token, receiver);
+  if (host === undefined) {
+    cluster.stats.upstreamCxNoneHealthy.inc();
+    return undefined;
+  }
   const callout = new Callout(clock, cluster, host, request, token, receiver);
   callout.start();
   return callout;
-}
-
-class NoHost implements HttpCallHandle {
-  private readonly timer: NodeJS.Immediate;
-
-  constructor(cluster: ClusterEntry, token: number, receiver: HttpCallReceiver) {
-    cluster.stats.upstreamCxNoneHealthy.inc();
-    this.timer = setImmediate(() => {
-      const text = "no healthy upstream";
-      const headers = HeaderMap.from([
-        [":status", "503"],
-        ["content-length", String(text.length)],
-        ["content-type", "text/plain"],
-      ]);
-      receiver.onHttpCallComplete(token, { headers, body: Buffer.from(text, "latin1"), trailers: undefined, failure: "" });
-    });
-  }
-
-  cancel(): void {
-    clearImmediate(this.timer);
-  }
 }

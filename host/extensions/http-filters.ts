@@ -77,8 +77,11 @@ function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: Extensio
   switch (config.kind) {
     case "router":
       return ROUTER.create(config, info, ctx);
-    case "wasm":
-      return WASM.create(config, info, ctx);
+    case "wasm": {
+      const factory = WASM.create(config, info, ctx);
+      if (factory !== undefined && config.disabled) factory.disabled = true;
+      return factory;
+    }
     case "discovery":
       throw new Error(`http filters: ${config.name} was not resolved before it was made`);
   }

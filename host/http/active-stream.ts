@@ -209,7 +209,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private startTimers(): void {
     const route = this.ctx.routes === undefined ? undefined : this.route();
     if (route?.streamIdleTimeoutMs !== undefined) this.idleTimeoutMs = route.streamIdleTimeoutMs;
-    if (route?.bufferLimitBytes !== undefined) this.bufferLimit = Math.min(this.bufferLimit, route.bufferLimitBytes);
     this.ctx.clock.start(this.idleTimer, this.idleTimeoutMs);
     const durationMs = route?.maxStreamDurationMs ?? this.ctx.config.maxStreamDurationMs;
     if (durationMs > 0) {
@@ -222,7 +221,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (!this.routeKnown) {
       this.routeKnown = true;
       const headers = this.decode.headers;
-      this.chosenRoute = headers === undefined || !isRoutable(headers) ? undefined : this.ctx.routes?.match(headers, this.info, this.ctx.random);
+      this.chosenRoute =
+        headers === undefined || !isRoutable(headers) ? undefined : this.ctx.routes?.match(headers, this.info, this.ctx.random);
       const info = this.info;
       info.routeName = this.chosenRoute?.routeName ?? "";
       info.virtualHostName = this.chosenRoute?.virtualHostName ?? "";
@@ -338,6 +338,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const info = this.info;
     info.setFlag(reply.flags ?? 0);
     info.responseCodeDetails = reply.details.replaceAll(" ", "_");
+    info.hasDetails = true;
     if (this.responseStarted) {
       this.ctx.stats.rqResetAfterDownstreamResponseStarted.inc();
       this.resetStream();
@@ -395,7 +396,12 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const info = this.info;
     const details = "filter_removed_required_response_headers{missing_required_header:_:status}";
     info.responseCodeDetails = details;
-    const built = buildLocalReply({ status: 502, body: "missing required header: :status", details }, info.requestHeaders, info, this.ctx.localReply);
+    const built = buildLocalReply(
+      { status: 502, body: "missing required header: :status", details },
+      info.requestHeaders,
+      info,
+      this.ctx.localReply,
+    );
     this.localReplySent = true;
     const endStream = built.body === "" || this.isHead;
     this.sendHeaders(built.headers, endStream);

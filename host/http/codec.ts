@@ -3,13 +3,7 @@
 import type { HeaderMap } from "./header-map.ts";
 
 /** Why a stream ended before its time; the words of Envoy's StreamResetReason. */
-export type StreamResetReason =
-  | "LocalReset"
-  | "RemoteReset"
-  | "ConnectionFailure"
-  | "ConnectionTermination"
-  | "Overflow"
-  | "ProtocolError";
+export type StreamResetReason = "LocalReset" | "RemoteReset" | "ConnectionFailure" | "ConnectionTermination" | "Overflow" | "ProtocolError";
 
 /** Receives one request (downstream side). After onReset nothing more is called. */
 export interface RequestDecoder {

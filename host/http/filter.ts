@@ -126,7 +126,7 @@ export interface StreamFilterFactory {
   /** The filter does nothing to responses: its encode callbacks are never called. */
   readonly decodesOnly?: boolean;
   /** Left out of streams unless the route enables it (HttpFilter.disabled). */
-  readonly disabled?: boolean;
+  disabled?: boolean;
   /** Undefined leaves the filter out of this stream's chain (a failed plugin under FAIL_OPEN). */
   createFilter(callbacks: FilterCallbacks): StreamFilter | undefined;
   /** The chain that used this factory is gone. */

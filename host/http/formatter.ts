@@ -40,7 +40,8 @@ function plain(read: Provider): Operator {
 /** NAME, or NAME?ALTERNATIVE. */
 function header(read: (info: StreamInfo) => HeaderMap | undefined): Operator {
   return ({ command, argument, maxLength }) => {
-    if (argument === undefined || argument === "") throw new FormatError(`Invalid header configuration. Format string contains ${command} without a header name.`);
+    if (argument === undefined || argument === "")
+      throw new FormatError(`Invalid header configuration. Format string contains ${command} without a header name.`);
     const names = argument.split("?");
     if (names.length > 2) throw new FormatError(`More than 1 alternative header specified in token: ${argument}`);
     const main = names[0].toLowerCase();
@@ -127,7 +128,9 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   REQUEST_TX_DURATION: plain(since((info) => info.upstreamLastByteSentAt)),
   RESPONSE_DURATION: plain(since((info) => info.upstreamFirstByteReceivedAt)),
   RESPONSE_TX_DURATION: plain((info) =>
-    info.completeAt > 0 && info.upstreamFirstByteReceivedAt > 0 ? Math.floor(info.completeAt - info.upstreamFirstByteReceivedAt) : undefined,
+    info.completeAt > 0 && info.upstreamFirstByteReceivedAt > 0
+      ? Math.floor(info.completeAt - info.upstreamFirstByteReceivedAt)
+      : undefined,
   ),
   DOWNSTREAM_HANDSHAKE_DURATION: plain(() => undefined),
   ROUNDTRIP_DURATION: plain(() => undefined),
@@ -142,7 +145,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   RESPONSE_CODE: plain((info) => info.responseCode),
   RESPONSE_CODE_DETAILS: ({ argument }) => {
     if (argument !== undefined && argument !== "ALLOW_WHITESPACES") throw new FormatError("Invalid RESPONSE_CODE_DETAILS parameter");
-    return (info) => nonEmpty(info.responseCodeDetails);
+    return (info) => (info.responseCodeDetails === "" && !info.hasDetails ? undefined : info.responseCodeDetails);
   },
   CONNECTION_TERMINATION_DETAILS: plain((info) => nonEmpty(info.connectionTerminationDetails)),
   RESPONSE_FLAGS: plain((info) => formatResponseFlags(info, false)),
@@ -193,7 +196,8 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   FILTER_STATE: ({ argument, maxLength }) => {
     if (argument === undefined || argument === "") throw new FormatError("Invalid filter state serialize type");
     const [name, kind] = argument.split(":");
-    if (kind !== undefined && kind !== "PLAIN" && kind !== "TYPED") throw new FormatError(`Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.`);
+    if (kind !== undefined && kind !== "PLAIN" && kind !== "TYPED")
+      throw new FormatError(`Invalid filter state serialize type, only support PLAIN/TYPED/FIELD.`);
     return (info) => {
       const value = info.filterState?.get(name);
       if (value === undefined) return undefined;
@@ -219,7 +223,8 @@ export function setFormatterEnvironment(host: string, read: (name: string) => st
 function pathProvider(argument: string | undefined, maxLength: number | undefined): Provider {
   const [query = "WQ", source = "ORIG_OR_PATH"] = (argument ?? "").split(":").filter((part) => part !== "");
   if (!["WQ", "NQ"].includes(query)) throw new FormatError(`Invalid PATH option: '${query}', only 'WQ'/'NQ' are allowed`);
-  if (!["ORIG", "PATH", "ORIG_OR_PATH"].includes(source)) throw new FormatError(`Invalid PATH option: '${source}', only 'ORIG'/'PATH'/'ORIG_OR_PATH' are allowed`);
+  if (!["ORIG", "PATH", "ORIG_OR_PATH"].includes(source))
+    throw new FormatError(`Invalid PATH option: '${source}', only 'ORIG'/'PATH'/'ORIG_OR_PATH' are allowed`);
   return (info) => {
     const headers = info.requestHeaders;
     const original = source === "PATH" ? undefined : headers?.get("x-envoy-original-path");
@@ -244,8 +249,23 @@ function commonDuration(argument: string): Provider {
 }
 
 const GRPC_NAMES = [
-  "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists", "PermissionDenied", "ResourceExhausted",
-  "FailedPrecondition", "Aborted", "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated",
+  "OK",
+  "Canceled",
+  "Unknown",
+  "InvalidArgument",
+  "DeadlineExceeded",
+  "NotFound",
+  "AlreadyExists",
+  "PermissionDenied",
+  "ResourceExhausted",
+  "FailedPrecondition",
+  "Aborted",
+  "OutOfRange",
+  "Unimplemented",
+  "Internal",
+  "Unavailable",
+  "DataLoss",
+  "Unauthenticated",
 ];
 
 export function grpcStatusNumber(info: StreamInfo): number | undefined {
@@ -339,4 +359,3 @@ export function checkFormat(format: string): string | undefined {
     throw error;
   }
 }
-

@@ -24,7 +24,9 @@ export interface BuiltReply {
 
 export function isGrpcRequest(headers: HeaderMap | undefined): boolean {
   const type = headers?.get("content-type");
-  return type !== undefined && type.startsWith("application/grpc") && (type.length === 16 || type.charCodeAt(16) === 0x2b || type.charCodeAt(16) === 0x3b);
+  return (
+    type?.startsWith("application/grpc") === true && (type.length === 16 || type.charCodeAt(16) === 0x2b || type.charCodeAt(16) === 0x3b)
+  );
 }
 
 export function grpcStatusOf(httpStatus: number): number {
@@ -59,7 +61,7 @@ export function buildLocalReply(
   if (reply.headers !== undefined) {
     for (const [name, value] of reply.headers) {
       if (name === "content-type") contentType = value;
-      else if (name !== ":status" && name !== "content-length") headers.add(name, value);
+      if (name !== ":status" && name !== "content-length") headers.add(name, value);
     }
   }
   const out: RewritableReply = { status: reply.status, headers, body: reply.body, contentType };
@@ -71,7 +73,7 @@ export function buildLocalReply(
   }
   if (isGrpcRequest(requestHeaders)) {
     headers.set(":status", "200");
-    headers.add("content-type", "application/grpc");
+    headers.set("content-type", "application/grpc");
     headers.add("grpc-status", String(reply.grpcStatus ?? grpcStatusOf(out.status)));
     if (out.body !== "") headers.add("grpc-message", encodeGrpcMessage(out.body));
     return { headers, body: "" };
@@ -79,7 +81,8 @@ export function buildLocalReply(
   // An empty body gets its "content-length: 0" from the codec, behind the filters.
   if (out.body !== "") {
     headers.add("content-length", String(out.body.length));
-    headers.add("content-type", out.contentType);
+    // A type of the reply's own stays where it is.
+    headers.set("content-type", out.contentType);
   }
   return { headers, body: out.body };
 }

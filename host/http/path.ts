@@ -18,9 +18,9 @@ export function normalizePath(path: string): string | undefined {
   let text = raw.includes("\\") ? raw.replaceAll("\\", "/") : raw;
   if (text.includes("%")) {
     if (/%(?![0-9A-Fa-f]{2})|%00/.test(text)) return undefined;
-    text = text.replace(/%[0-9A-Fa-f]{2}/g, (escape) => {
-      const char = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
-      return UNRESERVED.test(char) ? char : escape.toUpperCase();
+    text = text.replace(/%[0-9A-Fa-f]{2}/g, (escaped) => {
+      const char = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
+      return UNRESERVED.test(char) ? char : escaped.toUpperCase();
     });
   }
   return text.includes("/.") ? removeDotSegments(text) + query : text + query;

@@ -12,7 +12,10 @@ export interface Refusal {
 const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore" } };
 const EXPECTATION: Refusal = { reply: { status: 417, body: "Expectation Failed", details: "expectation_failed" } };
 /** "*" of an OPTIONS request: no route can name it. */
-const NON_RELATIVE: Refusal = { reply: { status: 404, body: "", details: "absolute_path_rejected" }, statistic: "downstreamRqNonRelativePath" };
+const NON_RELATIVE: Refusal = {
+  reply: { status: 404, body: "", details: "absolute_path_rejected" },
+  statistic: "downstreamRqNonRelativePath",
+};
 const NORMALIZATION: Refusal = {
   reply: { status: 400, body: "", details: "path_normalization_failed" },
   statistic: "downstreamRqFailedPathNormalization",

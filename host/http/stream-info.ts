@@ -55,6 +55,8 @@ export class StreamInfo {
   /** 0 until known. */
   responseCode = 0;
   responseCodeDetails = "";
+  /** A local reply has set the details, be it to nothing: then they are empty, not absent. */
+  hasDetails = false;
   connectionTerminationDetails = "";
   responseFlags = 0;
   /** Body bytes received from and sent to the client. */
@@ -104,6 +106,7 @@ export class StreamInfo {
   setFlag(flag: number): void {
     if (flag === 0 || (this.responseFlags & flag) === flag) return;
     this.responseFlags |= flag;
-    (this.flagOrder ??= []).push(flag);
+    this.flagOrder ??= [];
+    this.flagOrder.push(flag);
   }
 }

@@ -54,7 +54,7 @@ export class BodyReader {
   start(length: number): void {
     this.ended = false;
     this.trailers = undefined;
-    this.remaining = length > 0 ? length : 0;
+    this.remaining = Math.max(0, length);
     this.digits = 0;
     this.extensionBytes = 0;
     this.phase = length === BodyLength.Chunked ? Phase.Size : length === BodyLength.UntilClose ? Phase.UntilClose : Phase.Fixed;

@@ -237,7 +237,11 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
     const tunnel = code === 101 || (this.method === "CONNECT" && code < 300);
     if (tunnel) {
       // RFC 9110 7.8: only to what the request named.
-      if (this.upgrade === "" || (code === 101 && headers.getJoined("upgrade")?.toLowerCase() !== this.upgrade) || length !== BodyLength.UntilClose) {
+      if (
+        this.upgrade === "" ||
+        (code === 101 && headers.getJoined("upgrade")?.toLowerCase() !== this.upgrade) ||
+        length !== BodyLength.UntilClose
+      ) {
         this.fail("ProtocolError", "http1.unexpected_upgrade");
         return;
       }

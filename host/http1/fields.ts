@@ -29,7 +29,10 @@ const KNOWN_NAMES =
   "grpc-message grpc-timeout x-envoy-retry-on x-envoy-max-retries access-control-allow-origin access-control-request-method x-powered-by";
 for (const name of KNOWN_NAMES.split(" ")) {
   KNOWN.set(name, name);
-  KNOWN.set(name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()), name);
+  KNOWN.set(
+    name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()),
+    name,
+  );
 }
 
 /** The lower-case name, or undefined when it is no token. */

@@ -64,7 +64,12 @@ class ListenerStats implements ConnectionStats {
 /** "127.0.0.1:10000" → "127.0.0.1_10000": how Envoy writes an address into a stat name. */
 export function listenerStatPrefix(listener: Listener): string {
   const address = listener.addresses[0];
-  const text = address.kind === "pipe" ? address.path : address.address.includes(":") ? `[${address.address}]_${address.port}` : `${address.address}_${address.port}`;
+  const text =
+    address.kind === "pipe"
+      ? address.path
+      : address.address.includes(":")
+        ? `[${address.address}]_${address.port}`
+        : `${address.address}_${address.port}`;
   return `listener.${listener.statPrefix || text.replaceAll(":", "_")}.`;
 }
 
@@ -159,14 +164,21 @@ export class ActiveListener {
       socket.on("error", () => {}); // the peer may have gone already: nothing is left to report
       socket.destroy();
     };
-    if (this.config.maxConnections > 0 && this.connections.size >= this.config.maxConnections) return refuse(stats.cxOverflow);
-    if (!this.ctx.admit()) return refuse(stats.globalCxOverflow);
+    if (this.config.maxConnections > 0 && this.connections.size >= this.config.maxConnections) {
+      refuse(stats.cxOverflow);
+      return;
+    }
+    if (!this.ctx.admit()) {
+      refuse(stats.globalCxOverflow);
+      return;
+    }
     const facts = factsOf(socket);
     const chain = facts === undefined ? undefined : this.matcher.find(facts);
     const factory = chain === undefined ? undefined : this.chains.get(chain);
     if (facts === undefined || chain === undefined || factory === undefined) {
       this.ctx.release();
-      return refuse(stats.noFilterChainMatch);
+      refuse(stats.noFilterChainMatch);
+      return;
     }
     const flusher = this.ctx.flusher;
     flusher.enter();
@@ -243,7 +255,15 @@ function factsOf(socket: Socket): ConnectionFacts | undefined {
   if (localAddress === undefined) {
     // A pipe has no IP addresses; a TCP socket whose peer is gone already has lost them.
     return socket.remoteFamily === undefined && localPort === undefined && !socket.destroyed
-      ? { localIp: "", localPort: 0, remoteIp: "", remotePort: 0, serverName: "", transportProtocol: "raw_buffer", applicationProtocols: [] }
+      ? {
+          localIp: "",
+          localPort: 0,
+          remoteIp: "",
+          remotePort: 0,
+          serverName: "",
+          transportProtocol: "raw_buffer",
+          applicationProtocols: [],
+        }
       : undefined;
   }
   if (remoteAddress === undefined || remotePort === undefined || localPort === undefined) return undefined;

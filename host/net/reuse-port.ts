@@ -53,7 +53,7 @@ function socketAddress(address: string, port: number): Buffer {
     const bytes = Buffer.alloc(16);
     bytes.writeUInt16LE(AF_INET, 0);
     bytes.writeUInt16BE(port, 2);
-    address.split(".").forEach((part, i) => bytes.writeUInt8(Number(part), 4 + i));
+    for (const [i, part] of address.split(".").entries()) bytes.writeUInt8(Number(part), 4 + i);
     return bytes;
   }
   const bytes = Buffer.alloc(28);
@@ -62,8 +62,8 @@ function socketAddress(address: string, port: number): Buffer {
   const [head, tail] = address.split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  left.forEach((group, i) => bytes.writeUInt16BE(Number.parseInt(group, 16), 8 + 2 * i));
-  right.forEach((group, i) => bytes.writeUInt16BE(Number.parseInt(group, 16), 24 - 2 * (right.length - i)));
+  for (const [i, group] of left.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), 8 + 2 * i);
+  for (const [i, group] of right.entries()) bytes.writeUInt16BE(Number.parseInt(group, 16), 24 - 2 * (right.length - i));
   return bytes;
 }
 

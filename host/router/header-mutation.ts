@@ -39,12 +39,16 @@ export class HeaderMutation {
     const present = this.additions.map((addition) => headers.has(addition.name));
     this.additions.forEach(({ name, action, keepEmptyValue }, i) => {
       if (values[i] === "" && !keepEmptyValue) return;
-      const replaces = action === "OVERWRITE_IF_EXISTS_OR_ADD" || (action === "OVERWRITE_IF_EXISTS" && present[i]) || (action === "APPEND_IF_EXISTS_OR_ADD" && name.startsWith(":"));
+      const replaces =
+        action === "OVERWRITE_IF_EXISTS_OR_ADD" ||
+        (action === "OVERWRITE_IF_EXISTS" && present[i]) ||
+        (action === "APPEND_IF_EXISTS_OR_ADD" && name.startsWith(":"));
       if (replaces) headers.set(name, values[i]);
     });
     this.additions.forEach(({ name, action, keepEmptyValue }, i) => {
       if (values[i] === "" && !keepEmptyValue) return;
-      if ((action === "APPEND_IF_EXISTS_OR_ADD" && !name.startsWith(":")) || (action === "ADD_IF_ABSENT" && !present[i])) headers.add(name, values[i]);
+      if ((action === "APPEND_IF_EXISTS_OR_ADD" && !name.startsWith(":")) || (action === "ADD_IF_ABSENT" && !present[i]))
+        headers.add(name, values[i]);
     });
   }
 }

@@ -7,7 +7,13 @@ import { compileHeaderMatcher, type HeaderTest } from "./matchers.ts";
 /** What of an attempt's end may be retried. */
 export type ResetKind = "connect-failure" | "reset" | "reset-before-request" | "refused-stream" | "overflow" | "per-try-timeout";
 
-const GRPC_TOKENS: Readonly<Record<string, number>> = { cancelled: 1, "deadline-exceeded": 4, "resource-exhausted": 8, internal: 13, unavailable: 14 };
+const GRPC_TOKENS: Readonly<Record<string, number>> = {
+  cancelled: 1,
+  "deadline-exceeded": 4,
+  "resource-exhausted": 8,
+  internal: 13,
+  unavailable: 14,
+};
 
 export class CompiledRetryPolicy {
   readonly config: RetryPolicy;

@@ -119,7 +119,9 @@ export class RouteEntry implements RouteView {
     const hostRewrite = action.kind === "route" ? action.hostRewrite : undefined;
     this.hostRegex = hostRewrite?.kind === "path_regex" ? compileRegex(hostRewrite.rewrite.regex) : undefined;
     this.weighted =
-      action.kind === "route" && action.cluster.kind === "weighted" ? action.cluster.clusters.map((cluster) => new WeightedChoice(this, cluster)) : [];
+      action.kind === "route" && action.cluster.kind === "weighted"
+        ? action.cluster.clusters.map((cluster) => new WeightedChoice(this, cluster))
+        : [];
     const retry = action.kind === "route" ? (action.retryPolicy ?? ctx.virtualHost.retryPolicy) : undefined;
     this.retryPolicy = retry === undefined ? undefined : new CompiledRetryPolicy(retry);
   }

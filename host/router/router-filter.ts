@@ -79,7 +79,12 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     }
     if (route instanceof TlsRedirect) {
       this.ctx.stats.rqRedirect.inc();
-      this.callbacks.sendLocalReply({ status: 301, body: "", details: "direct_response", headers: [["location", route.location(headers)]] });
+      this.callbacks.sendLocalReply({
+        status: 301,
+        body: "",
+        details: "direct_response",
+        headers: [["location", route.location(headers)]],
+      });
       return FilterHeadersStatus.StopIteration;
     }
     const entry = entryOf(route);
@@ -148,7 +153,11 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     this.retryState = RetryState.create(this.entry.retryPolicy, headers);
     this.timeouts = finalTimeouts(this.action, this.entry.retryPolicy?.config, headers, this.ctx.config);
     this.entry.finalizeRequestHeaders(headers, info, this.choice);
-    this.wantsShadow = this.entry.table.requestMirrorPolicies.length + this.entry.virtualHost.requestMirrorPolicies.length + this.action.requestMirrorPolicies.length > 0;
+    this.wantsShadow =
+      this.entry.table.requestMirrorPolicies.length +
+        this.entry.virtualHost.requestMirrorPolicies.length +
+        this.action.requestMirrorPolicies.length >
+      0;
     if ((this.retryState !== undefined || this.wantsShadow) && !endStream) this.keptBody = [];
     this.callbacks.setDownstreamWatermarkCallbacks(this);
     const host = cluster.chooseHost();
@@ -175,10 +184,14 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     info.upstreamRequestAttemptCount = this.attempts;
     info.upstreamHost = host.address;
     info.upstreamHostMetadata = host.metadata;
-    if (this.retryState?.avoidsPreviousHosts === true) (this.triedHosts ??= []).push(host);
+    if (this.retryState?.avoidsPreviousHosts === true) {
+      this.triedHosts ??= [];
+      this.triedHosts.push(host);
+    }
     if (this.entry.virtualHost.includeRequestAttemptCount) headers.set("x-envoy-attempt-count", String(this.attempts));
     const rewrite = this.action.hostRewrite;
-    if (rewrite?.kind === "auto" && host.endpoint.hostname !== "") setHost(headers, host.endpoint.hostname, this.action.appendXForwardedHost);
+    if (rewrite?.kind === "auto" && host.endpoint.hostname !== "")
+      setHost(headers, host.endpoint.hostname, this.action.appendXForwardedHost);
     if (this.attempts > 1) this.shortenExpectedTimeout();
     const attempt = new UpstreamRequest(this, this.cluster, host, this.priority, headers);
     this.attempt = attempt;
@@ -219,7 +232,8 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
 
   private keep(data: Uint8Array): void {
     this.keptBytes += data.length;
-    if (this.keptBytes <= this.callbacks.bufferLimit()) {
+    // A route's limit is about retries and mirrors only; filters before this one have the connection's.
+    if (this.keptBytes <= Math.min(this.callbacks.bufferLimit(), this.entry.bufferLimitBytes ?? Number.POSITIVE_INFINITY)) {
       this.keptBody?.push(retain(data));
       return;
     }
@@ -248,12 +262,17 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
       this.routeTimer = new Timer(this, TIMER_ROUTE);
       this.ctx.clock.start(this.routeTimer, this.timeouts.routeMs);
     }
-    if (this.timeouts.perTryMs > 0 || this.timeouts.perTryIdleMs > 0) this.attempt?.startPerTryTimers(this.timeouts.perTryMs, this.timeouts.perTryIdleMs);
+    if (this.timeouts.perTryMs > 0 || this.timeouts.perTryIdleMs > 0)
+      this.attempt?.startPerTryTimers(this.timeouts.perTryMs, this.timeouts.perTryIdleMs);
   }
 
   private mirror(): void {
     this.wantsShadow = false;
-    const policies = [...this.action.requestMirrorPolicies, ...this.entry.virtualHost.requestMirrorPolicies, ...this.entry.table.requestMirrorPolicies];
+    const policies = [
+      ...this.action.requestMirrorPolicies,
+      ...this.entry.virtualHost.requestMirrorPolicies,
+      ...this.entry.table.requestMirrorPolicies,
+    ];
     shadowRequests(this.ctx, policies, this.headers, this.keptBody ?? [], this.keptTrailers);
   }
 
@@ -388,7 +407,12 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
       return;
     }
     if (this.retryState?.wantsReset("per-try-timeout", attempt.requestSent) === true && this.retry(undefined)) return;
-    this.fail(this.timeouts.timeoutStatus, this.timeouts.timeoutStatus === 204 ? "" : "upstream request timeout", details, ResponseFlag.UpstreamRequestTimeout);
+    this.fail(
+      this.timeouts.timeoutStatus,
+      this.timeouts.timeoutStatus === 204 ? "" : "upstream request timeout",
+      details,
+      ResponseFlag.UpstreamRequestTimeout,
+    );
   }
 
   onUpstreamWatermark(above: boolean): void {
@@ -457,7 +481,8 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     let host = this.cluster.chooseHost();
     const tried = this.triedHosts;
     if (tried === undefined || this.retryState === undefined) return host;
-    for (let i = 1; i < this.retryState.hostSelectionAttempts && host !== undefined && tried.includes(host); i++) host = this.cluster.chooseHost();
+    for (let i = 1; i < this.retryState.hostSelectionAttempts && host !== undefined && tried.includes(host); i++)
+      host = this.cluster.chooseHost();
     return host;
   }
 

@@ -38,7 +38,12 @@ export function parseGrpcTimeout(value: string | undefined): number | undefined 
   return form === null ? undefined : Math.ceil(Number(form[1]) * GRPC_UNITS[form[2]]);
 }
 
-export function finalTimeouts(action: RouteAction, retry: RetryPolicy | undefined, headers: HeaderMap, router: RouterConfig): RequestTimeouts {
+export function finalTimeouts(
+  action: RouteAction,
+  retry: RetryPolicy | undefined,
+  headers: HeaderMap,
+  router: RouterConfig,
+): RequestTimeouts {
   let routeMs = action.timeoutMs;
   const grpcMax = action.grpcTimeoutHeaderMaxMs;
   if (grpcMax !== undefined) {

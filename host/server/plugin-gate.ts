@@ -22,6 +22,8 @@ export interface PluginGateOptions {
 
 export interface PluginVerdict {
   readonly name: string;
+  /** Path of the module, or "inline". */
+  readonly source: string;
   readonly sha256: string;
   /** undefined: accepted. */
   readonly refusal: string | undefined;
@@ -77,7 +79,7 @@ export class PluginGate {
   private record(plugin: PluginConfig, refusal: string | undefined): void {
     const before = this.latest.get(plugin.name);
     if (before !== undefined && before.sha256 === plugin.sha256 && before.refusal === refusal) return;
-    this.latest.set(plugin.name, { name: plugin.name, sha256: plugin.sha256, refusal, atMs: Date.now() });
+    this.latest.set(plugin.name, { name: plugin.name, source: plugin.source, sha256: plugin.sha256, refusal, atMs: Date.now() });
   }
 
   private async module(sha256: string): Promise<LoadedModule | readonly string[]> {

@@ -52,6 +52,9 @@ export class StartError extends Error {
 /** Default of the global limit on downstream connections: 10 000, or what half of the file descriptors allow. */
 const DEFAULT_MAX_CONNECTIONS = 10_000;
 
+/** How old the states of plugins and numbers of connections in the admin API may be. */
+const REPORT_INTERVAL_MS = 1000;
+
 export class Server {
   readonly options: ServerOptions;
   readonly logger: HostLogger;
@@ -59,6 +62,7 @@ export class Server {
   readonly lifecycle: Lifecycle;
   private readonly stats: StatsStore;
   private parts: Parts | undefined = undefined;
+  private reportTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: ServerOptions) {
     this.options = options;
@@ -88,6 +92,7 @@ export class Server {
     if (this.bindFailures.length > 0) throw new StartError(this.bindFailures);
     if (loaded.bootstrap.admin.address !== undefined) await this.startAdmin(parts, loaded);
     this.lifecycle.onLive();
+    this.reportTimer = setInterval(() => parts.workers.requestReports(), REPORT_INTERVAL_MS).unref();
     logger.log("info", "main", `serving: ${parts.pipeline.deployed?.snapshot.listeners.length ?? 0} listener(s) on ${options.concurrency} worker(s)`);
     if (options.handleSignals !== false) this.lifecycle.handleSignals({ reload: () => parts.control.refresh(), reopenLogs: () => parts.workers.reopenLogs(), drain: () => this.drain(parts) });
   }
@@ -168,7 +173,7 @@ export class Server {
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
     const { address, accessLogPath } = loaded.bootstrap.admin;
     if (address === undefined) return;
-    parts.admin = new AdminServer({ address, accessLogPath, views: createAdminViews(this, parts) });
+    parts.admin = new AdminServer({ address, accessLogPath, views: createAdminViews(this, parts), onError: (message) => this.logger.log("error", "admin", message) });
     try {
       await parts.admin.listen();
     } catch (error) {
@@ -210,6 +215,7 @@ export class Server {
   async stop(): Promise<void> {
     const parts = this.parts;
     this.parts = undefined;
+    clearInterval(this.reportTimer);
     if (parts !== undefined) {
       parts.control.close();
       parts.dns.close();

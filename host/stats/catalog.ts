@@ -40,7 +40,9 @@ function compile(): readonly Compiled[] {
       const pattern = prefix + name;
       const source = pattern
         .split(/(<[a-z_]+>)/)
-        .map((part) => (part === "<code>" || part === "<number>" ? "\\d+" : part.startsWith("<") ? ".+" : part.replace(/[.\\|[\]()*+?^$]/g, "\\$&")))
+        .map((part) =>
+          part === "<code>" || part === "<number>" ? "\\d+" : part.startsWith("<") ? ".+" : part.replace(/[.\\|[\]()*+?^$]/g, "\\$&"),
+        )
         .join("");
       return { regex: new RegExp(`^${source}$`), entry: { pattern, kind, unit, help } };
     }),

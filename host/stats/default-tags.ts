@@ -15,7 +15,10 @@ const below = (firstToken: string, tagName: string, pattern: RegExp): TagPattern
 export const DEFAULT_TAGS: readonly TagPattern[] = [
   anywhere("envoy.response_code", /_rq(_(\d{3}))$/d),
   anywhere("envoy.response_code_class", /_rq_((\d))xx$/d),
-  anywhere("envoy.worker_id", /^(?:listener\.(?:\d+(?:\.\d+){3}_\d+|[^.]+)|listener_manager|server|thread_local_cluster_manager)\.worker_((\d+)\.)/d),
+  anywhere(
+    "envoy.worker_id",
+    /^(?:listener\.(?:\d+(?:\.\d+){3}_\d+|[^.]+)|listener_manager|server|thread_local_cluster_manager)\.worker_((\d+)\.)/d,
+  ),
   anywhere("envoy.tls_certificate", /^(?:listener|cluster)\..*\.ssl\.certificate\.(([^.]+)\.)/d),
   below("cluster", "envoy.grpc_bridge_method", /^cluster\.[^.]+\.grpc\.[^.]+\.(([^.]+)\.)/d),
   below("http", "envoy.http_user_agent", /^http\.[^.]+\.user_agent\.(([^.]+)\.)/d),

@@ -107,6 +107,8 @@ export function disjointCounts(summary: HistogramSummary): readonly number[] {
 }
 
 /** The filled buckets as they are kept: lower bound, width, samples. */
-export function detailedBuckets(summary: HistogramSummary): readonly { readonly lowerBound: number; readonly width: number; readonly count: number }[] {
+export function detailedBuckets(
+  summary: HistogramSummary,
+): readonly { readonly lowerBound: number; readonly width: number; readonly count: number }[] {
   return summary.buckets.map((bucket, i) => ({ lowerBound: BOUNDS[bucket][0], width: BOUNDS[bucket][1], count: summary.counts[i] }));
 }

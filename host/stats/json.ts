@@ -1,5 +1,13 @@
 // GET /stats?format=json in Envoy's shape: one list, its last element holds all histograms.
-import { cumulativeCounts, detailedBuckets, disjointCounts, type HistogramSummary, percentiles, SUPPORTED_BOUNDS, SUPPORTED_PERCENTILES } from "./histogram-summary.ts";
+import {
+  cumulativeCounts,
+  detailedBuckets,
+  disjointCounts,
+  type HistogramSummary,
+  percentiles,
+  SUPPORTED_BOUNDS,
+  SUPPORTED_PERCENTILES,
+} from "./histogram-summary.ts";
 import type { HistogramStat, StatsView } from "./merged-stats.ts";
 import type { HistogramMode } from "./text.ts";
 

@@ -2,6 +2,7 @@
 // What a thread counted stays when the thread is gone: counters and histograms never go backwards. Names that begin with "\0" (the
 // statistics of hosts) are kept apart: they can be read one by one and are never listed.
 import { EMPTY_SUMMARY, type HistogramSummary, subtract, summarize } from "./histogram-summary.ts";
+import { type MergeRule, mergeRule } from "./merge-rules.ts";
 import { HISTOGRAM_SLOTS, type StatAnnouncement, type StatKind } from "./store.ts";
 
 interface Source {
@@ -13,6 +14,7 @@ interface Source {
 interface ScalarEntry {
   readonly name: string;
   readonly kind: "counter" | "gauge";
+  readonly rule: MergeRule;
   sources: Source[];
   /** From threads that are gone. */
   base: number;
@@ -88,7 +90,7 @@ export class MergedStats {
     const map = isHidden ? this.hidden : kind === "counter" ? this.counters : this.gauges;
     let entry = map.get(name);
     if (entry === undefined) {
-      entry = { name, kind, sources: [], base: 0, offset: 0, wasUsed: false };
+      entry = { name, kind, rule: isHidden ? "sum" : mergeRule(name), sources: [], base: 0, offset: 0, wasUsed: false };
       map.set(name, entry);
       if (!isHidden) this.sortedScalars = undefined;
     }
@@ -110,7 +112,9 @@ export class MergedStats {
     if (!this.blocks.delete(workerId)) return;
     for (const map of [this.counters, this.gauges, this.hidden]) {
       for (const entry of map.values()) {
-        if (entry.kind === "counter") for (const source of entry.sources) if (source.workerId === workerId) entry.base += source.slots[source.at];
+        if (entry.kind === "counter") {
+          for (const source of entry.sources) if (source.workerId === workerId) foldCounter(entry, source);
+        }
         entry.sources = entry.sources.filter((source) => source.workerId !== workerId);
       }
     }
@@ -182,10 +186,16 @@ export class MergedStats {
   }
 }
 
-function total(entry: ScalarEntry): number {
-  let sum = entry.base;
-  for (const { slots, at } of entry.sources) sum += slots[at];
-  return sum;
+function total({ rule, base, sources }: ScalarEntry): number {
+  if (rule === "min") return sources.length === 0 ? 0 : Math.min(...sources.map(({ slots, at }) => slots[at]));
+  let result = base;
+  for (const { slots, at } of sources) result = rule === "sum" ? result + slots[at] : Math.max(result, slots[at]);
+  return result;
+}
+
+/** Keeps what the thread counted. */
+function foldCounter(entry: ScalarEntry, { slots, at }: Source): void {
+  entry.base = entry.rule === "sum" ? entry.base + slots[at] : Math.max(entry.base, slots[at]);
 }
 
 function partsOf(entry: HistogramEntry): readonly { readonly slots: Float64Array; readonly at: number }[] {

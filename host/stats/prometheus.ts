@@ -23,18 +23,41 @@ export function sanitizeName(name: string): string {
 }
 
 function metricName(extracted: string): string {
-  return extracted.startsWith(CUSTOM_NAMESPACE) ? sanitizeName(extracted.slice(CUSTOM_NAMESPACE.length)) : `envoy_${sanitizeName(extracted)}`;
+  return extracted.startsWith(CUSTOM_NAMESPACE)
+    ? sanitizeName(extracted.slice(CUSTOM_NAMESPACE.length))
+    : `envoy_${sanitizeName(extracted)}`;
 }
 
 export function renderPrometheus(view: StatsView, tags: TagProducer, mode: "cumulative" | "summary"): string {
   const names = new FamilyNames();
-  const counters = collect(view.scalars.filter(({ kind }) => kind === "counter"), tags, "counter", names, ({ value }) => value, sum);
-  const gauges = collect(view.scalars.filter(({ kind }) => kind === "gauge"), tags, "gauge", names, ({ value }) => value, sum);
+  const counters = collect(
+    view.scalars.filter(({ kind }) => kind === "counter"),
+    tags,
+    "counter",
+    names,
+    ({ value }) => value,
+    sum,
+  );
+  const gauges = collect(
+    view.scalars.filter(({ kind }) => kind === "gauge"),
+    tags,
+    "gauge",
+    names,
+    ({ value }) => value,
+    sum,
+  );
   const kind = mode === "summary" ? "summary" : "histogram";
-  const histograms = collect(view.histograms, tags, kind, names, ({ cumulative, interval }) => ({ cumulative, interval }), (a, b) => ({
-    cumulative: add(a.cumulative, b.cumulative),
-    interval: add(a.interval, b.interval),
-  }));
+  const histograms = collect(
+    view.histograms,
+    tags,
+    kind,
+    names,
+    ({ cumulative, interval }) => ({ cumulative, interval }),
+    (a, b) => ({
+      cumulative: add(a.cumulative, b.cumulative),
+      interval: add(a.interval, b.interval),
+    }),
+  );
   let out = "";
   for (const families of [counters, gauges]) {
     for (const [name, { kind: type, series }] of families) {
@@ -44,7 +67,8 @@ export function renderPrometheus(view: StatsView, tags: TagProducer, mode: "cumu
   }
   for (const [name, family] of histograms) {
     out += `# TYPE ${name} ${family.kind}\n`;
-    for (const [labels, value] of family.series) out += mode === "summary" ? summarySeries(name, labels, value) : histogramSeries(name, labels, value.cumulative);
+    for (const [labels, value] of family.series)
+      out += mode === "summary" ? summarySeries(name, labels, value) : histogramSeries(name, labels, value.cumulative);
   }
   return out;
 }
@@ -58,7 +82,7 @@ function collect<S extends { readonly name: string }, V>(
   producer: TagProducer,
   kind: FamilyKind,
   names: FamilyNames,
-  valueOf: (stat: S) => V,
+  read: (stat: S) => V,
   merge: (a: V, b: V) => V,
 ): Map<string, Family<V>> {
   const tagged = stats.map((stat) => ({ stat, tagged: producer.extract(stat.name) }));
@@ -68,10 +92,13 @@ function collect<S extends { readonly name: string }, V>(
   for (const { stat, tagged: extracted } of tagged) {
     const name = names.take(metricName(extracted.name), kind);
     let family = families.get(name);
-    if (family === undefined) families.set(name, (family = { kind, series: new Map() }));
+    if (family === undefined) {
+      family = { kind, series: new Map() };
+      families.set(name, family);
+    }
     const labels = formatLabels(extracted.tags);
     const before = family.series.get(labels);
-    family.series.set(labels, before === undefined ? valueOf(stat) : merge(before, valueOf(stat)));
+    family.series.set(labels, before === undefined ? read(stat) : merge(before, read(stat)));
   }
   return families;
 }
@@ -130,7 +157,11 @@ function histogramSeries(name: string, labels: string, summary: HistogramSummary
 }
 
 /** Quantiles of the last interval; sum and count since start, so that rates can be taken of them. */
-function summarySeries(name: string, labels: string, { cumulative, interval }: { readonly cumulative: HistogramSummary; readonly interval: HistogramSummary }): string {
+function summarySeries(
+  name: string,
+  labels: string,
+  { cumulative, interval }: { readonly cumulative: HistogramSummary; readonly interval: HistogramSummary },
+): string {
   const values = percentiles(interval);
   let out = "";
   SUPPORTED_PERCENTILES.forEach((percentile, i) => {

@@ -1,7 +1,15 @@
 // GET /stats in Envoy's text format: counters and gauges by name, then histograms by name. For each percentile or bucket the
 // interval's value stands first, then the value since start.
 import { formatExact, formatGeneral } from "./format-number.ts";
-import { cumulativeCounts, detailedBuckets, disjointCounts, type HistogramSummary, percentiles, SUPPORTED_BOUNDS, SUPPORTED_PERCENTILES } from "./histogram-summary.ts";
+import {
+  cumulativeCounts,
+  detailedBuckets,
+  disjointCounts,
+  type HistogramSummary,
+  percentiles,
+  SUPPORTED_BOUNDS,
+  SUPPORTED_PERCENTILES,
+} from "./histogram-summary.ts";
 import type { HistogramStat, StatsView } from "./merged-stats.ts";
 
 export const HISTOGRAM_MODES = ["summary", "cumulative", "disjoint", "detailed"] as const;

@@ -54,7 +54,11 @@ export class CircuitBreaker {
     this.retries = make(
       budget === undefined
         ? () => thresholds.maxRetries
-        : () => Math.max(budget.minRetryConcurrency, Math.floor(((this.requests.current + this.pendingRequests.current) * budget.budgetPercent) / 100)),
+        : () =>
+            Math.max(
+              budget.minRetryConcurrency,
+              Math.floor(((this.requests.current + this.pendingRequests.current) * budget.budgetPercent) / 100),
+            ),
       "rq_retry_open",
       "remaining_retries",
     );

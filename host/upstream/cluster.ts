@@ -63,7 +63,8 @@ export class ClusterEntry {
     const configChanged = config !== this.config;
     if (!configChanged && assignment === this.assignment && this.hostSet.hosts.length > 0) return;
     if (configChanged) {
-      const connectionsAffected = JSON.stringify([config.http, config.upstreamBindAddress]) !== JSON.stringify([this.config.http, this.config.upstreamBindAddress]);
+      const connectionsAffected =
+        JSON.stringify([config.http, config.upstreamBindAddress]) !== JSON.stringify([this.config.http, this.config.upstreamBindAddress]);
       const breakersAffected = JSON.stringify(config.circuitBreakers) !== JSON.stringify(this.config.circuitBreakers);
       this.config = config;
       this.codecOptions = codecOptions(config);

@@ -315,4 +315,3 @@ export class ConnPool {
     for (const client of [...this.idle]) client.close();
   }
 }
-

@@ -43,10 +43,7 @@ export class HostSet {
       healthyShare.push(share(group.filter((host) => host.health === "healthy").length));
       degradedShare.push(share(group.filter((host) => host.health === "degraded").length));
     }
-    const totalShare = Math.min(
-      100,
-      healthyShare.reduce((sum, n) => sum + n, 0) + degradedShare.reduce((sum, n) => sum + n, 0),
-    );
+    const totalShare = Math.min(100, healthyShare.reduce((sum, n) => sum + n, 0) + degradedShare.reduce((sum, n) => sum + n, 0));
     const assign = (shares: number[], remaining: number): [number[], number] => {
       let left = remaining;
       const loads = shares.map((share) => {
@@ -74,9 +71,21 @@ export class HostSet {
     groups.forEach((group, i) => {
       const policy = cluster.lbPolicy;
       this.levels.push({
-        healthy: createPicker(policy, group.filter((host) => host.health === "healthy"), this.random),
-        degraded: createPicker(policy, group.filter((host) => host.health === "degraded"), this.random),
-        all: createPicker(policy, group.filter((host) => !host.excluded), this.random),
+        healthy: createPicker(
+          policy,
+          group.filter((host) => host.health === "healthy"),
+          this.random,
+        ),
+        degraded: createPicker(
+          policy,
+          group.filter((host) => host.health === "degraded"),
+          this.random,
+        ),
+        all: createPicker(
+          policy,
+          group.filter((host) => !host.excluded),
+          this.random,
+        ),
         panic: panics[i],
         healthyLoad: loadOf(i),
         degradedLoad: totalPanic ? 0 : degradedLoads[i],

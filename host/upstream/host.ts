@@ -1,5 +1,5 @@
 // One endpoint of a cluster on one worker: address, health, weight, its counters and its connection pool.
-import type { Endpoint, LocalityEndpoints } from "../config/cluster.ts";
+import type { Endpoint, HealthStatus, LocalityEndpoints } from "../config/cluster.ts";
 import type { Metadata } from "../config/route.ts";
 import type { Counter, Gauge, StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
@@ -32,6 +32,15 @@ export class HostStats {
 
 export type HealthClass = "healthy" | "degraded" | "unhealthy";
 
+const HEALTH_CLASSES: Readonly<Record<HealthStatus, HealthClass>> = {
+  UNKNOWN: "healthy",
+  HEALTHY: "healthy",
+  DEGRADED: "degraded",
+  UNHEALTHY: "unhealthy",
+  DRAINING: "unhealthy",
+  TIMEOUT: "unhealthy",
+};
+
 export class Host {
   /** "ip:port", or a pipe's path. */
   readonly address: string;
@@ -56,17 +65,7 @@ export class Host {
   }
 
   get health(): HealthClass {
-    switch (this.endpoint.healthStatus) {
-      case "UNKNOWN":
-      case "HEALTHY":
-        return "healthy";
-      case "DEGRADED":
-        return "degraded";
-      case "UNHEALTHY":
-      case "DRAINING":
-      case "TIMEOUT":
-        return "unhealthy";
-    }
+    return HEALTH_CLASSES[this.endpoint.healthStatus];
   }
 
   /** Draining hosts take no new requests, not even in panic. */

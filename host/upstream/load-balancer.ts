@@ -86,14 +86,15 @@ class RandomPicker implements Picker {
 type PolicyOf<Kind extends LbPolicy["kind"]> = Extract<LbPolicy, { kind: Kind }>;
 
 /** Adding a load balancer is a kind in config/cluster.ts and a row here. */
-const LOAD_BALANCERS: { readonly [Kind in LbPolicy["kind"]]: (policy: PolicyOf<Kind>, hosts: readonly Host[], random: Random) => Picker } = {
-  ROUND_ROBIN: (_policy, hosts, random) => (equalWeights(hosts) ? new RoundRobin(hosts, random) : new WeightedRoundRobin(hosts, random)),
-  LEAST_REQUEST: (policy, hosts, random) =>
-    equalWeights(hosts)
-      ? new LeastRequest(hosts, random, policy.choiceCount)
-      : new EdfScheduler(hosts, (host) => host.weight / (host.activeRequests + 1) ** policy.activeRequestBias),
-  RANDOM: (_policy, hosts, random) => new RandomPicker(hosts, random),
-};
+const LOAD_BALANCERS: { readonly [Kind in LbPolicy["kind"]]: (policy: PolicyOf<Kind>, hosts: readonly Host[], random: Random) => Picker } =
+  {
+    ROUND_ROBIN: (_policy, hosts, random) => (equalWeights(hosts) ? new RoundRobin(hosts, random) : new WeightedRoundRobin(hosts, random)),
+    LEAST_REQUEST: (policy, hosts, random) =>
+      equalWeights(hosts)
+        ? new LeastRequest(hosts, random, policy.choiceCount)
+        : new EdfScheduler(hosts, (host) => host.weight / (host.activeRequests + 1) ** policy.activeRequestBias),
+    RANDOM: (_policy, hosts, random) => new RandomPicker(hosts, random),
+  };
 
 export function createPicker(policy: LbPolicy, hosts: readonly Host[], random: Random): Picker {
   if (hosts.length === 0) return NONE;

@@ -19,6 +19,7 @@ import { instantiate } from "./instantiate.ts";
 import type { WasmLimits } from "./limits.ts";
 import { GuestMemory } from "./memory.ts";
 import { VmMetrics } from "./metrics.ts";
+import { IdTable } from "./id-table.ts";
 import type { LoadedModule } from "./module.ts";
 import { type PropertyValue, splitPath } from "./property.ts";
 import { RootContext } from "./root-context.ts";
@@ -36,6 +37,7 @@ export interface VmOwner {
   registerQueue(root: RootContext, name: string): number | undefined;
 }
 
+const NoBytes = new Uint8Array(0);
 const NoGuestCalls: GuestCalls = resolveGuestCalls({ exportedFunction: () => undefined, exportedMemory: () => undefined }, () => false);
 
 export class Vm {
@@ -72,7 +74,7 @@ export class Vm {
   private readonly owner: VmOwner;
   private readonly allowed: ReadonlySet<string> | undefined;
   private readonly log: GuestLog;
-  private readonly contexts = new Map<number, Context>();
+  private readonly contexts = new IdTable<Context>();
   private readonly roots = new Set<RootContext>();
   private readonly bootContext: RootContext;
   private deferred: DeferredAction[] = [];
@@ -190,7 +192,7 @@ export class Vm {
     const { plugin } = (except ?? this.bootContext).root;
     this.log.host(LogLevel.Critical, plugin.name, reason);
     this.release();
-    const streams = [...this.contexts.values()].filter((ctx) => ctx.services !== undefined && ctx !== except);
+    const streams = this.contexts.all().filter((ctx) => ctx.services !== undefined && ctx !== except);
     for (const root of [...this.roots]) root.dispose();
     this.owner.onVmFailed(this);
     for (const stream of streams) if (!stream.isDeleted) stream.services?.onVmFailed();
@@ -351,17 +353,18 @@ export class Vm {
   buffer(type: BufferType): BufferView | undefined {
     switch (type) {
       case BufferType.VmConfiguration:
-        return configurationView(this.context.root.plugin.vmConfiguration);
+        return configurationView(this.context.root.plugin.vmConfiguration ?? NoBytes);
       case BufferType.PluginConfiguration:
-        return this.isConfiguring ? configurationView(this.context.root.plugin.configuration) : undefined;
+        return this.isConfiguring ? configurationView(this.context.root.plugin.configuration ?? NoBytes) : undefined;
       case BufferType.HttpCallResponseBody: {
-        const body = this.httpCallResponse?.body;
-        // An empty callout body is NotFound in Envoy, not an empty answer.
-        return body === undefined || body.length === 0 ? undefined : configurationView(body);
+        const answer = this.httpCallResponse;
+        // An empty body is there all the same; a call that failed has none.
+        return answer?.headers === undefined ? undefined : configurationView(answer.body);
       }
       case BufferType.GrpcReceive:
-      case BufferType.ForeignFunctionArguments:
         return undefined;
+      case BufferType.ForeignFunctionArguments:
+        return configurationView(NoBytes);
       default:
         return this.context.services?.buffer(type);
     }
@@ -418,7 +421,7 @@ export class Vm {
   // ── Log and stats ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   logGuest(level: LogLevel, message: string): void {
-    this.log.guest(level, this.context.root.plugin.name, message);
+    this.log.guest(level, logPrefix(this.context.root.plugin), message);
   }
 
   warn(message: string): void {
@@ -429,6 +432,12 @@ export class Vm {
     this.services.stats.counter(`wasm.${name}`).add(1);
     this.warn(`limit reached: ${name}`);
   }
+}
+
+/** Envoy's words: name, root id and VM id, as far as they are given. */
+function logPrefix({ name, rootId, vmId }: PluginConfig): string {
+  if (rootId === "" && vmId === "") return name;
+  return [name, rootId, vmId].filter((part) => part !== "").join(" ");
 }
 
 /** A read-only view: nothing hands it out as mutable. */

@@ -16,7 +16,8 @@ function readOptions(args: readonly string[]): Options {
     return at < 0 ? undefined : args[at + 1];
   };
   const target = value("target") ?? "all";
-  if (target !== "all" && !Object.hasOwn(TARGETS, target)) throw new Error(`no target ${target}; there are ${Object.keys(TARGETS).join(", ")}`);
+  if (target !== "all" && !Object.hasOwn(TARGETS, target))
+    throw new Error(`no target ${target}; there are ${Object.keys(TARGETS).join(", ")}`);
   return { target, runs: Number(value("runs") ?? 10_000), seed: Number(value("seed") ?? 1) };
 }
 
@@ -37,7 +38,9 @@ async function fuzz(name: string, target: Target, runs: number, seed: number): P
     }
   }
   const seconds = (performance.now() - startedAt) / 1000;
-  console.log(`${name}: ${runs} inputs, ${accepted} accepted, 0 crashes, ${seconds.toFixed(1)} s, ${Math.round(runs / seconds)} executions/s`);
+  console.log(
+    `${name}: ${runs} inputs, ${accepted} accepted, 0 crashes, ${seconds.toFixed(1)} s, ${Math.round(runs / seconds)} executions/s`,
+  );
   return true;
 }
 

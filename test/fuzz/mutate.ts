@@ -32,7 +32,8 @@ const MUTATIONS: readonly Mutation[] = [
     return insert(input, from, input.subarray(from, from + 1 + random.below(32)));
   },
   (input, random) => input.subarray(0, random.below(input.length)),
-  (input, random, _corpus, tokens) => (tokens.length === 0 ? input : insert(input, random.below(input.length + 1), tokens[random.below(tokens.length)])),
+  (input, random, _corpus, tokens) =>
+    tokens.length === 0 ? input : insert(input, random.below(input.length + 1), tokens[random.below(tokens.length)]),
   (input, random, _corpus, tokens) => {
     if (tokens.length === 0) return input;
     const token = tokens[random.below(tokens.length)];

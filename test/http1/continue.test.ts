@@ -17,7 +17,10 @@ test("the proxy answers 100 once and sends no Expect upstream", async (t) => {
   client.write("hello");
   const response = await client.response();
   assert.equal(response?.status, 200);
-  assert.deepEqual(client.informational.map((message) => message.status), [100]);
+  assert.deepEqual(
+    client.informational.map((message) => message.status),
+    [100],
+  );
   assert.equal(headerOf(proxy.upstream.requests[0], "expect"), undefined);
   assert.equal(proxy.upstream.requests[0].body, "hello");
   client.destroy();
@@ -31,20 +34,30 @@ test("proxy_100_continue: the upstream's 100 is passed on, once", async (t) => {
   await client.until(() => client.informational.length > 0);
   client.write("hello");
   await client.response();
-  assert.deepEqual(client.informational.map((message) => message.status), [100]);
+  assert.deepEqual(
+    client.informational.map((message) => message.status),
+    [100],
+  );
   assert.equal(headerOf(proxy.upstream.requests[0], "expect"), "100-continue");
   client.destroy();
 });
 
-for (const [options, wanted] of [[{}, []], [proxied, [100, 103]]] as const) {
+for (const [options, wanted] of [
+  [{}, []],
+  [proxied, [100, 103]],
+] as const) {
   test(`interim answers ${wanted.length > 0 ? "are passed on with" : "go no further without"} proxy_100_continue`, async (t) => {
     const proxy = await startProxy(t, options);
-    proxy.upstream.onHead = ({ connection }) => connection.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
+    proxy.upstream.onHead = ({ connection }) =>
+      connection.write("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n");
     const client = new RawClient(proxy.port());
     client.write(get("/"));
     const response = await client.response();
     assert.equal(response?.status, 200);
-    assert.deepEqual(client.informational.map((message) => message.status), wanted);
+    assert.deepEqual(
+      client.informational.map((message) => message.status),
+      wanted,
+    );
     client.destroy();
   });
 }

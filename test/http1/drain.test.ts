@@ -68,7 +68,10 @@ test("a changed route holds for the next request of the same connection, and not
   await client.response(2);
   assert.deepEqual(client.statuses, [200, 200]);
   assert.equal(held.length, 1);
-  assert.deepEqual(proxy.other.blue.requests.map((request) => request.target), ["/2"]);
+  assert.deepEqual(
+    proxy.other.blue.requests.map((request) => request.target),
+    ["/2"],
+  );
   assert.equal(client.hasEnded, false, "a route change does not touch connections");
   client.destroy();
 });
@@ -93,7 +96,11 @@ test("a removed host finishes what it has, and its connections close", async (t)
 });
 
 test("requests that wait for a connection survive a change of hosts, of breakers and of connection options", async (t) => {
-  const changes = [{ ports: [] as number[] }, { cluster: { circuit_breakers: { thresholds: [{ max_connections: 7 }] } } }, { common: { idle_timeout: "7s" } }];
+  const changes = [
+    { ports: [] as number[] },
+    { cluster: { circuit_breakers: { thresholds: [{ max_connections: 7 }] } } },
+    { common: { idle_timeout: "7s" } },
+  ];
   for (const change of changes) {
     const proxy = await startProxy(t);
     const clients = Array.from({ length: 5 }, () => new RawClient(proxy.port()));
@@ -105,9 +112,17 @@ test("requests that wait for a connection survive a change of hosts, of breakers
     const responses = await Promise.all(clients.map((client) => client.response()));
     // All hosts gone: requests that had not been read yet find none.
     const allowed = "ports" in change ? [200, 503] : [200];
-    assert.ok(responses.every((response) => response !== undefined && allowed.includes(response.status)), JSON.stringify([change, responses.map((response) => response?.status)]));
-    assert.ok(responses.some((response) => response?.status === 200), JSON.stringify(change));
-    await proxy.upstream.until(() => "cluster" in change || "common" in change || proxy.upstream.connections.every((connection) => connection.isClosed));
+    assert.ok(
+      responses.every((response) => response !== undefined && allowed.includes(response.status)),
+      JSON.stringify([change, responses.map((response) => response?.status)]),
+    );
+    assert.ok(
+      responses.some((response) => response?.status === 200),
+      JSON.stringify(change),
+    );
+    await proxy.upstream.until(
+      () => "cluster" in change || "common" in change || proxy.upstream.connections.every((connection) => connection.isClosed),
+    );
     for (const client of clients) client.destroy();
   }
 });

@@ -23,7 +23,12 @@ const CASES: readonly Case[] = [
   { name: "inside a head", send: "GET /1 HT", targets: [] },
   { name: "inside a chunk", send: `${chunked}5\r\nhe`, targets: [], isAborted: true },
   { name: "before the last chunk", send: `${chunked}2\r\nhi\r\n`, targets: [], isAborted: true },
-  { name: "inside a body with a length", send: "POST /l HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nhi", targets: [], isAborted: true },
+  {
+    name: "inside a body with a length",
+    send: "POST /l HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nhi",
+    targets: [],
+    isAborted: true,
+  },
 ];
 
 for (const given of CASES) {
@@ -44,7 +49,10 @@ for (const given of CASES) {
       await client.response(i + 1);
     }
     await client.closed();
-    assert.deepEqual(proxy.upstream.requests.map((request) => request.target), given.targets);
+    assert.deepEqual(
+      proxy.upstream.requests.map((request) => request.target),
+      given.targets,
+    );
     assert.equal(client.responses.length, given.targets.length);
     if (given.isAborted === true) await proxy.upstream.until(() => proxy.upstream.connections.every((connection) => connection.isClosed));
     assert.equal(proxy.gauge("http.in.downstream_cx_active"), 0);
@@ -53,13 +61,15 @@ for (const given of CASES) {
 }
 
 test("an answer that the client reads slowly arrives whole behind its FIN", async (t) => {
-  const proxy = await startProxy(t);
-  const size = 6 * 1024 * 1024;
+  // A limit that lets the whole answer wait inside: the request is over when FIN comes, and the answer is not.
+  const proxy = await startProxy(t, { listener: { per_connection_buffer_limit_bytes: 64 * 1024 * 1024 } });
+  const size = 24 * 1024 * 1024;
   proxy.upstream.respond = ({ connection }) => connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${"x".repeat(size)}`);
   const client = await new RawClient(proxy.port()).connected();
   client.socket.pause();
   client.write(get("/"));
   await proxy.upstream.until(() => proxy.upstream.requests.length === 1);
+  while (proxy.gauge("http.in.downstream_rq_active") > 0) await turn();
   client.socket.end();
   for (let turns = 0; turns < 20; turns++) await turn();
   client.socket.resume();

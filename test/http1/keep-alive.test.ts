@@ -25,16 +25,30 @@ interface Case {
   readonly bytesHold?: string;
 }
 
-const post = (target: string, body: string): string => `POST ${target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+const post = (target: string, body: string): string =>
+  `POST ${target} HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 const chunked = "POST /chunked HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n";
 const trailersOn = { manager: { http_protocol_options: { enable_trailers: true } }, http1: { enable_trailers: true } };
 const http10: ProxyOptions = { manager: { http_protocol_options: { accept_http_10: true, default_host_for_http_10: "default.example" } } };
-const CHUNKED_ANSWER = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-T: 1\r\nContent-Length: 9\r\n\r\n";
+const CHUNKED_ANSWER =
+  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\nX-T: 1\r\nContent-Length: 9\r\n\r\n";
 
 const CASES: readonly Case[] = [
   { name: "one after the other", send: get("/1") + get("/2"), statuses: [200, 200], connection: [undefined, undefined] },
-  { name: "bodies and chunks in one write", send: post("/1", "one") + `${chunked}3\r\ntwo\r\n0\r\n\r\n${get("/3")}`, statuses: [200, 200, 200], upstreamBodies: ["one", "two", ""] },
-  { name: "chunked answer", send: get("/c") + get("/2"), answers: { "/c": CHUNKED_ANSWER }, statuses: [200, 200], bodies: ["hello", "ok"], trailers: [] },
+  {
+    name: "bodies and chunks in one write",
+    send: `${post("/1", "one")}${chunked}3\r\ntwo\r\n0\r\n\r\n${get("/3")}`,
+    statuses: [200, 200, 200],
+    upstreamBodies: ["one", "two", ""],
+  },
+  {
+    name: "chunked answer",
+    send: get("/c") + get("/2"),
+    answers: { "/c": CHUNKED_ANSWER },
+    statuses: [200, 200],
+    bodies: ["hello", "ok"],
+    trailers: [],
+  },
   {
     name: "trailers both ways, without those that say how a message is framed",
     options: trailersOn,
@@ -46,7 +60,13 @@ const CASES: readonly Case[] = [
     upstreamBodies: ["hi"],
     upstreamTrailers: [["x-q", "2"]],
   },
-  { name: "trailers are dropped by default", send: `${chunked}2\r\nhi\r\n0\r\nX-Q: 2\r\n\r\n`, statuses: [200], upstreamBodies: ["hi"], upstreamTrailers: [] },
+  {
+    name: "trailers are dropped by default",
+    send: `${chunked}2\r\nhi\r\n0\r\nX-Q: 2\r\n\r\n`,
+    statuses: [200],
+    upstreamBodies: ["hi"],
+    upstreamTrailers: [],
+  },
   {
     name: "HEAD, 204 and 304 have no body, and the next answer is whole",
     methods: ["HEAD", "GET", "GET", "GET"],
@@ -60,14 +80,63 @@ const CASES: readonly Case[] = [
     bodies: ["", "", "", "ok"],
   },
   { name: "the client asks to close", send: get("/1", "Connection: close\r\n"), statuses: [200], connection: ["close"], closes: true },
-  { name: "close in a list of options", send: get("/1", "Connection: keep-alive, Close\r\n"), statuses: [200], connection: ["close"], closes: true },
+  {
+    name: "close in a list of options",
+    send: get("/1", "Connection: keep-alive, Close\r\n"),
+    statuses: [200],
+    connection: ["close"],
+    closes: true,
+  },
   { name: "what follows close is not read", send: get("/1", "Connection: close\r\n") + get("/2"), statuses: [200], closes: true },
-  { name: "max_requests_per_connection", options: { manager: { common_http_protocol_options: { max_requests_per_connection: 2 } } }, send: get("/1") + get("/2") + get("/3"), statuses: [200, 200], connection: [undefined, "close"], closes: true },
-  { name: "an upstream that closes does not close the client's connection", send: get("/u") + get("/2"), answers: { "/u": "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi" }, statuses: [200, 200], bodies: ["hi", "ok"], connection: [undefined, undefined] },
-  { name: "HTTP/1.0 closes", options: http10, send: "GET /1 HTTP/1.0\r\nHost: a.example\r\n\r\n", statuses: [200], connection: ["close"], closes: true },
-  { name: "HTTP/1.0 with keep-alive", options: http10, send: "GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", statuses: [200, 200], connection: ["keep-alive", "keep-alive"] },
-  { name: "HTTP/1.0 gets no chunks", options: http10, send: "GET /c HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", answers: { "/c": CHUNKED_ANSWER }, statuses: [200], bodies: ["hello"], connection: ["close"], closes: true, bytesHold: "\r\n\r\nhello" },
-  { name: "HTTP/1.0 is refused unless accepted", send: "GET /1 HTTP/1.0\r\nHost: a.example\r\n\r\n", statuses: [426], connection: ["close"], closes: true },
+  {
+    name: "max_requests_per_connection",
+    options: { manager: { common_http_protocol_options: { max_requests_per_connection: 2 } } },
+    send: get("/1") + get("/2") + get("/3"),
+    statuses: [200, 200],
+    connection: [undefined, "close"],
+    closes: true,
+  },
+  {
+    name: "an upstream that closes does not close the client's connection",
+    send: get("/u") + get("/2"),
+    answers: { "/u": "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi" },
+    statuses: [200, 200],
+    bodies: ["hi", "ok"],
+    connection: [undefined, undefined],
+  },
+  {
+    name: "HTTP/1.0 closes",
+    options: http10,
+    send: "GET /1 HTTP/1.0\r\nHost: a.example\r\n\r\n",
+    statuses: [200],
+    connection: ["close"],
+    closes: true,
+  },
+  {
+    name: "HTTP/1.0 with keep-alive",
+    options: http10,
+    send: "GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /2 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    statuses: [200, 200],
+    connection: ["keep-alive", "keep-alive"],
+  },
+  {
+    name: "HTTP/1.0 gets no chunks",
+    options: http10,
+    send: "GET /c HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    answers: { "/c": CHUNKED_ANSWER },
+    statuses: [200],
+    bodies: ["hello"],
+    connection: ["close"],
+    closes: true,
+    bytesHold: "\r\n\r\nhello",
+  },
+  {
+    name: "HTTP/1.0 is refused unless accepted",
+    send: "GET /1 HTTP/1.0\r\nHost: a.example\r\n\r\n",
+    statuses: [426],
+    connection: ["close"],
+    closes: true,
+  },
 ];
 
 for (const given of CASES) {
@@ -84,10 +153,22 @@ for (const given of CASES) {
     await client.until(() => client.hasEnded || (given.closes !== true && client.responses.length === given.statuses.length));
     assert.deepEqual(client.statuses, given.statuses);
     assert.equal(client.hasEnded, given.closes === true);
-    if (given.bodies !== undefined) assert.deepEqual(client.responses.map((response) => response.body), given.bodies);
-    if (given.connection !== undefined) assert.deepEqual(client.responses.map((response) => headerOf(response, "connection")), given.connection);
+    if (given.bodies !== undefined)
+      assert.deepEqual(
+        client.responses.map((response) => response.body),
+        given.bodies,
+      );
+    if (given.connection !== undefined)
+      assert.deepEqual(
+        client.responses.map((response) => headerOf(response, "connection")),
+        given.connection,
+      );
     if (given.trailers !== undefined) assert.deepEqual(client.responses[0].trailers, given.trailers);
-    if (given.upstreamBodies !== undefined) assert.deepEqual(proxy.upstream.requests.map((request) => request.body), given.upstreamBodies);
+    if (given.upstreamBodies !== undefined)
+      assert.deepEqual(
+        proxy.upstream.requests.map((request) => request.body),
+        given.upstreamBodies,
+      );
     if (given.upstreamTrailers !== undefined) assert.deepEqual(proxy.upstream.requests[0].trailers, given.upstreamTrailers);
     if (given.bytesHold !== undefined) assert.ok(client.bytes.endsWith(given.bytesHold), client.bytes);
     assert.deepEqual([...client.reader.breaches, ...proxy.upstream.breaches], []);
@@ -125,12 +206,17 @@ test("pipelined requests go out one at a time and are answered in order, however
     echo(waiting[i]);
     await client.response(i + 1);
   }
-  assert.deepEqual(client.responses.map((response) => headerOf(response, "x-target")), Array.from({ length: count }, (_, i) => `/${i}`));
+  assert.deepEqual(
+    client.responses.map((response) => headerOf(response, "x-target")),
+    Array.from({ length: count }, (_, i) => `/${i}`),
+  );
   client.destroy();
 });
 
 test("a client that pipelines without end does not keep others waiting", async (t) => {
-  const proxy = await startProxy(t, { routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "hi" } } }] });
+  const proxy = await startProxy(t, {
+    routes: [{ match: { prefix: "/" }, direct_response: { status: 200, body: { inline_string: "hi" } } }],
+  });
   const greedy = await new RawClient(proxy.port()).connected();
   const polite = await new RawClient(proxy.port()).connected();
   greedy.write(get("/").repeat(2000));

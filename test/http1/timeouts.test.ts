@@ -1,11 +1,13 @@
 // Every timeout that has a field, on a clock that the tests move: nothing happens a millisecond before, and the right thing then.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Proxy, type ProxyOptions, startProxy } from "../support/data-plane.ts";
+import { type ProxyOptions, type StartedProxy, startProxy } from "../support/data-plane.ts";
 import { ManualTime } from "../support/manual-time.ts";
 import { get, RawClient, turns } from "../support/raw-client.ts";
 
-const route = (fields: Record<string, string | Record<string, string>>): ProxyOptions => ({ routes: [{ match: { prefix: "/" }, route: { cluster: "service", ...fields } }] });
+const route = (fields: Record<string, string | Record<string, string>>): ProxyOptions => ({
+  routes: [{ match: { prefix: "/" }, route: { cluster: "service", ...fields } }],
+});
 const POST_HEAD = "POST /p HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100\r\n\r\n";
 
 interface Case {
@@ -22,28 +24,174 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: "request_headers_timeout", options: { manager: { request_headers_timeout: "0.5s" } }, send: "GET / HTTP/1.1\r\nHost:", afterMs: 500, status: 408, closes: true, counter: "http.in.downstream_rq_header_timeout" },
-  { name: "request_headers_timeout behind a request in the same read", options: { manager: { request_headers_timeout: "0.5s" }, routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }] }, send: `${get("/1")}GET / HTTP/1.1\r\nHost:`, afterMs: 500, status: 408, closes: true, counter: "http.in.downstream_rq_header_timeout" },
-  { name: "a head without request_headers_timeout has the stream's idle timeout", options: { manager: { stream_idle_timeout: "0.5s" } }, send: "GET / HTTP/1.1\r\nHost:", afterMs: 500, status: 408, closes: true, counter: "http.in.downstream_rq_header_timeout" },
-  { name: "stream_idle_timeout while the request comes", options: { manager: { stream_idle_timeout: "0.5s" } }, send: `${POST_HEAD}hello`, afterMs: 500, status: 408, closes: true, counter: "http.in.downstream_rq_idle_timeout" },
-  { name: "stream_idle_timeout while the answer is awaited", options: { manager: { stream_idle_timeout: "0.5s" } }, send: get("/"), afterMs: 500, status: 504, closes: false, counter: "http.in.downstream_rq_idle_timeout" },
-  { name: "stream_idle_timeout inside an answer", options: { manager: { stream_idle_timeout: "0.5s" } }, send: get("/"), answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", afterMs: 500, status: undefined, closes: true, counter: "http.in.downstream_rq_idle_timeout" },
-  { name: "a route's idle_timeout", options: route({ idle_timeout: "0.3s" }), send: get("/"), afterMs: 300, status: 504, closes: false, counter: "http.in.downstream_rq_idle_timeout" },
-  { name: "request_timeout", options: { manager: { request_timeout: "0.5s" } }, send: `${POST_HEAD}hello`, afterMs: 500, status: 408, closes: true, counter: "http.in.downstream_rq_timeout" },
-  { name: "max_stream_duration", options: { manager: { common_http_protocol_options: { max_stream_duration: "0.5s" } } }, send: get("/"), afterMs: 500, status: 504, closes: false, counter: "http.in.downstream_rq_max_duration_reached" },
-  { name: "a route's max_stream_duration", options: route({ max_stream_duration: { max_stream_duration: "0.4s" } }), send: get("/"), afterMs: 400, status: 504, closes: false, counter: "http.in.downstream_rq_max_duration_reached" },
-  { name: "route timeout", options: route({ timeout: "0.25s" }), send: get("/"), afterMs: 250, status: 504, closes: false, counter: "cluster.service.upstream_rq_timeout" },
-  { name: "route timeout inside an answer", options: route({ timeout: "0.25s" }), send: get("/"), answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi", afterMs: 250, status: undefined, closes: true, counter: "cluster.service.upstream_rq_timeout" },
-  { name: "route timeout of 15 s by default", options: {}, send: get("/"), afterMs: 15_000, status: 504, closes: false, counter: "cluster.service.upstream_rq_timeout" },
-  { name: "per_try_timeout", options: route({ retry_policy: { retry_on: "connect-failure", per_try_timeout: "0.2s" } }), send: get("/"), afterMs: 200, status: 504, closes: false, counter: "cluster.service.upstream_rq_per_try_timeout" },
-  { name: "per_try_idle_timeout", options: route({ retry_policy: { retry_on: "connect-failure", per_try_idle_timeout: "0.2s" } }), send: get("/"), afterMs: 200, status: 504, closes: false, counter: "cluster.service.upstream_rq_per_try_idle_timeout" },
-  { name: "x-envoy-upstream-rq-timeout-ms of an internal client", options: { manager: { internal_address_config: { cidr_ranges: [{ address_prefix: "127.0.0.0", prefix_len: 8 }] } } }, send: get("/", "x-envoy-upstream-rq-timeout-ms: 123\r\n"), afterMs: 123, status: 504, closes: false, counter: "cluster.service.upstream_rq_timeout" },
-  { name: "idle_timeout of the connection", options: { manager: { common_http_protocol_options: { idle_timeout: "5s" } } }, send: "", afterMs: 5000, status: undefined, closes: true, counter: "http.in.downstream_cx_idle_timeout" },
-  { name: "max_connection_duration", options: { manager: { common_http_protocol_options: { max_connection_duration: "5s" } } }, send: "", afterMs: 5000, status: undefined, closes: true, counter: "http.in.downstream_cx_max_duration_reached" },
+  {
+    name: "request_headers_timeout",
+    options: { manager: { request_headers_timeout: "0.5s" } },
+    send: "GET / HTTP/1.1\r\nHost:",
+    afterMs: 500,
+    status: 408,
+    closes: true,
+    counter: "http.in.downstream_rq_header_timeout",
+  },
+  {
+    name: "request_headers_timeout behind a request in the same read",
+    options: { manager: { request_headers_timeout: "0.5s" }, routes: [{ match: { prefix: "/" }, direct_response: { status: 200 } }] },
+    send: `${get("/1")}GET / HTTP/1.1\r\nHost:`,
+    afterMs: 500,
+    status: 408,
+    closes: true,
+    counter: "http.in.downstream_rq_header_timeout",
+  },
+  {
+    name: "a head without request_headers_timeout has the stream's idle timeout",
+    options: { manager: { stream_idle_timeout: "0.5s" } },
+    send: "GET / HTTP/1.1\r\nHost:",
+    afterMs: 500,
+    status: 408,
+    closes: true,
+    counter: "http.in.downstream_rq_header_timeout",
+  },
+  {
+    name: "stream_idle_timeout while the request comes",
+    options: { manager: { stream_idle_timeout: "0.5s" } },
+    send: `${POST_HEAD}hello`,
+    afterMs: 500,
+    status: 408,
+    closes: true,
+    counter: "http.in.downstream_rq_idle_timeout",
+  },
+  {
+    name: "stream_idle_timeout while the answer is awaited",
+    options: { manager: { stream_idle_timeout: "0.5s" } },
+    send: get("/"),
+    afterMs: 500,
+    status: 504,
+    closes: false,
+    counter: "http.in.downstream_rq_idle_timeout",
+  },
+  {
+    name: "stream_idle_timeout inside an answer",
+    options: { manager: { stream_idle_timeout: "0.5s" } },
+    send: get("/"),
+    answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+    afterMs: 500,
+    status: undefined,
+    closes: true,
+    counter: "http.in.downstream_rq_idle_timeout",
+  },
+  {
+    name: "a route's idle_timeout",
+    options: route({ idle_timeout: "0.3s" }),
+    send: get("/"),
+    afterMs: 300,
+    status: 504,
+    closes: false,
+    counter: "http.in.downstream_rq_idle_timeout",
+  },
+  {
+    name: "request_timeout",
+    options: { manager: { request_timeout: "0.5s" } },
+    send: `${POST_HEAD}hello`,
+    afterMs: 500,
+    status: 408,
+    closes: true,
+    counter: "http.in.downstream_rq_timeout",
+  },
+  {
+    name: "max_stream_duration",
+    options: { manager: { common_http_protocol_options: { max_stream_duration: "0.5s" } } },
+    send: get("/"),
+    afterMs: 500,
+    status: 504,
+    closes: false,
+    counter: "http.in.downstream_rq_max_duration_reached",
+  },
+  {
+    name: "a route's max_stream_duration",
+    options: route({ max_stream_duration: { max_stream_duration: "0.4s" } }),
+    send: get("/"),
+    afterMs: 400,
+    status: 504,
+    closes: false,
+    counter: "http.in.downstream_rq_max_duration_reached",
+  },
+  {
+    name: "route timeout",
+    options: route({ timeout: "0.25s" }),
+    send: get("/"),
+    afterMs: 250,
+    status: 504,
+    closes: false,
+    counter: "cluster.service.upstream_rq_timeout",
+  },
+  {
+    name: "route timeout inside an answer",
+    options: route({ timeout: "0.25s" }),
+    send: get("/"),
+    answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+    afterMs: 250,
+    status: undefined,
+    closes: true,
+    counter: "cluster.service.upstream_rq_timeout",
+  },
+  {
+    name: "route timeout of 15 s by default",
+    options: {},
+    send: get("/"),
+    afterMs: 15_000,
+    status: 504,
+    closes: false,
+    counter: "cluster.service.upstream_rq_timeout",
+  },
+  {
+    name: "per_try_timeout",
+    options: route({ retry_policy: { retry_on: "connect-failure", per_try_timeout: "0.2s" } }),
+    send: get("/"),
+    afterMs: 200,
+    status: 504,
+    closes: false,
+    counter: "cluster.service.upstream_rq_per_try_timeout",
+  },
+  {
+    name: "per_try_idle_timeout",
+    options: route({ retry_policy: { retry_on: "connect-failure", per_try_idle_timeout: "0.2s" } }),
+    send: get("/"),
+    afterMs: 200,
+    status: 504,
+    closes: false,
+    counter: "cluster.service.upstream_rq_per_try_idle_timeout",
+  },
+  {
+    name: "x-envoy-upstream-rq-timeout-ms of an internal client",
+    options: { manager: { internal_address_config: { cidr_ranges: [{ address_prefix: "127.0.0.0", prefix_len: 8 }] } } },
+    send: get("/", "x-envoy-upstream-rq-timeout-ms: 123\r\n"),
+    afterMs: 123,
+    status: 504,
+    closes: false,
+    counter: "cluster.service.upstream_rq_timeout",
+  },
+  {
+    name: "idle_timeout of the connection",
+    options: { manager: { common_http_protocol_options: { idle_timeout: "5s" } } },
+    send: "",
+    afterMs: 5000,
+    status: undefined,
+    closes: true,
+    counter: "http.in.downstream_cx_idle_timeout",
+  },
+  {
+    name: "max_connection_duration",
+    options: { manager: { common_http_protocol_options: { max_connection_duration: "5s" } } },
+    send: "",
+    afterMs: 5000,
+    status: undefined,
+    closes: true,
+    counter: "http.in.downstream_cx_max_duration_reached",
+  },
 ];
 
 /** Until the proxy has read what was sent and the upstream has it, as far as it goes there. */
-async function sent(proxy: Proxy, given: Case): Promise<void> {
+async function sent(proxy: StartedProxy, given: Case): Promise<void> {
   if (given.send.endsWith("Host:") || given.send === "") await turns(6);
   else await proxy.upstream.until(() => proxy.upstream.connections.some((connection) => connection.reader.messages.length > 0));
   await turns(6);
@@ -73,7 +221,10 @@ for (const given of CASES) {
     assert.equal(client.hasEnded, given.closes);
     assert.equal(client.responses.length, before + (given.status === undefined ? 0 : 1));
     assert.equal(proxy.counter(given.counter), 1);
-    assert.ok(proxy.upstream.connections.every((connection) => connection.isClosed || !connection.reader.isInMessage), "the upstream's request was left open");
+    assert.ok(
+      proxy.upstream.connections.every((connection) => connection.isClosed || !connection.reader.isInMessage),
+      "the upstream's request was left open",
+    );
     assert.equal(proxy.gauge("cluster.service.upstream_rq_active"), 0);
     client.destroy();
   });

@@ -12,7 +12,10 @@ const SWITCH = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgra
 const CONNECT = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n";
 const websocket: ProxyOptions = { manager: { upgrade_configs: [{ upgrade_type: "websocket" }] } };
 const connect: ProxyOptions = {
-  routes: [{ match: { connect_matcher: {} }, route: { cluster: "service", upgrade_configs: [{ upgrade_type: "CONNECT" }] } }, { match: { prefix: "/" }, route: { cluster: "service" } }],
+  routes: [
+    { match: { connect_matcher: {} }, route: { cluster: "service", upgrade_configs: [{ upgrade_type: "CONNECT" }] } },
+    { match: { prefix: "/" }, route: { cluster: "service" } },
+  ],
 };
 
 function accept(answer: string): (exchange: UpstreamExchange) => void {
@@ -22,7 +25,14 @@ function accept(answer: string): (exchange: UpstreamExchange) => void {
   };
 }
 
-const TUNNELS: readonly (readonly [name: string, options: ProxyOptions, request: string, answer: string, method: string, status: number])[] = [
+const TUNNELS: readonly (readonly [
+  name: string,
+  options: ProxyOptions,
+  request: string,
+  answer: string,
+  method: string,
+  status: number,
+])[] = [
   ["websocket", websocket, get("/ws", WEBSOCKET), SWITCH, "GET", 101],
   ["CONNECT", connect, CONNECT, "HTTP/1.1 200 OK\r\n\r\n", "CONNECT", 200],
 ];
@@ -104,9 +114,22 @@ for (const [name, options, request, answer, method, status] of TUNNELS) {
 const REFUSED: readonly (readonly [name: string, options: ProxyOptions, request: string, status: number])[] = [
   ["websocket where no upgrade is allowed", {}, get("/ws", WEBSOCKET), 403],
   ["another protocol than the one allowed", websocket, get("/ws", "Connection: upgrade\r\nUpgrade: foo\r\n"), 403],
-  ["a route that turns it off", { ...websocket, routes: [{ match: { prefix: "/" }, route: { cluster: "service", upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] } }] }, get("/ws", WEBSOCKET), 403],
+  [
+    "a route that turns it off",
+    {
+      ...websocket,
+      routes: [{ match: { prefix: "/" }, route: { cluster: "service", upgrade_configs: [{ upgrade_type: "websocket", enabled: false }] } }],
+    },
+    get("/ws", WEBSOCKET),
+    403,
+  ],
   ["CONNECT without a route", {}, CONNECT, 404],
-  ["CONNECT on a route that does not allow it", { routes: [{ match: { connect_matcher: {} }, route: { cluster: "service" } }] }, CONNECT, 403],
+  [
+    "CONNECT on a route that does not allow it",
+    { routes: [{ match: { connect_matcher: {} }, route: { cluster: "service" } }] },
+    CONNECT,
+    403,
+  ],
 ];
 for (const [name, options, request, status] of REFUSED) {
   test(`refused: ${name}`, async (t) => {

@@ -79,7 +79,7 @@ function normalize(text: string, ports: GroupPorts): string {
   return text
     .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
-    .replace(/x-envoy-upstream-service-time: \d+/g, "x-envoy-upstream-service-time: MS")
+    .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
     // A repeated attempt has what is left of 15 s.
     .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
     .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")

@@ -20,10 +20,14 @@ interface Script {
   readonly addsTrailers: boolean;
 }
 
-type Event = { readonly kind: "headers"; readonly end: boolean } | { readonly kind: "data"; readonly bytes: string; readonly end: boolean } | { readonly kind: "trailers" };
+type Event =
+  | { readonly kind: "headers"; readonly end: boolean }
+  | { readonly kind: "data"; readonly bytes: string; readonly end: boolean }
+  | { readonly kind: "trailers" };
 type Step = Event | { readonly kind: "continue"; readonly filter: number };
 
-const show = (event: Event): string => (event.kind === "trailers" ? "T" : event.kind === "headers" ? `H${event.end ? "." : ""}` : `D${event.bytes}${event.end ? "." : ""}`);
+const show = (event: Event): string =>
+  event.kind === "trailers" ? "T" : event.kind === "headers" ? `H${event.end ? "." : ""}` : `D${event.bytes}${event.end ? "." : ""}`;
 
 /** What a filter does, by the words of Envoy's filter.h. */
 class Node {
@@ -200,7 +204,9 @@ const steps = fc
   })
   .map(({ pieces, end, continues }): Step[] => {
     const events: Step[] = [{ kind: "headers", end: pieces.length === 0 && end === "with the last" }];
-    pieces.forEach((bytes, i) => events.push({ kind: "data", bytes, end: end === "with the last" && i === pieces.length - 1 }));
+    pieces.forEach((bytes, i) => {
+      events.push({ kind: "data", bytes, end: end === "with the last" && i === pieces.length - 1 });
+    });
     if (end === "apart") events.push({ kind: "data", bytes: "", end: true });
     if (end === "trailers") events.push({ kind: "trailers" });
     for (const { at, filter } of continues) events.splice(1 + Math.min(at, events.length - 1), 0, { kind: "continue", filter });
@@ -216,7 +222,10 @@ interface Machine {
 function machine(scripts: readonly Script[]): Machine {
   const owner = new Owner();
   const filters = scripts.map((given) => new ScriptedFilter(given, () => chain));
-  const chain: EncodeChain = new EncodeChain(owner, filters.map((filter) => new HalfState(filter)));
+  const chain: EncodeChain = new EncodeChain(
+    owner,
+    filters.map((filter) => new HalfState(filter)),
+  );
   return { chain, owner, filters };
 }
 
@@ -249,7 +258,10 @@ test("filters see and pass on what the model says", () => {
         if (step.kind === "continue") nodes[step.filter]?.continue();
         else nodes[0].take(step);
         assert.deepEqual(real.owner.left, left);
-        assert.deepEqual(real.filters.map((filter) => filter.seen), nodes.map((node) => node.seen));
+        assert.deepEqual(
+          real.filters.map((filter) => filter.seen),
+          nodes.map((node) => node.seen),
+        );
       }
       // Whatever the filters did: one head first, one end last, and no byte lost that no filter took for itself.
       assert.ok(left[0].startsWith("H") && left.filter((event) => event.startsWith("H")).length === 1, left.join(" "));
@@ -274,7 +286,11 @@ test("nothing is called after the stream is over", () => {
         if (!real.owner.encodingOver) feed(real, step);
       });
       const before = real.filters.map((filter) => filter.seen.length);
-      if (real.owner.encodingOver) assert.deepEqual(real.filters.map((filter) => filter.seen.length), before);
+      if (real.owner.encodingOver)
+        assert.deepEqual(
+          real.filters.map((filter) => filter.seen.length),
+          before,
+        );
     }),
     { seed: 9, numRuns: 500 },
   );
@@ -282,7 +298,14 @@ test("nothing is called after the stream is over", () => {
 
 test("what is held stays under the limit: overflow without back pressure, back pressure with it", () => {
   for (const status of [FilterDataStatus.StopIterationAndBuffer, FilterDataStatus.StopIterationAndWatermark] as const) {
-    const real = machine([{ headers: FilterHeadersStatus.Continue, data: [status, status, status], trailers: FilterTrailersStatus.Continue, addsTrailers: false }]);
+    const real = machine([
+      {
+        headers: FilterHeadersStatus.Continue,
+        data: [status, status, status],
+        trailers: FilterTrailersStatus.Continue,
+        addsTrailers: false,
+      },
+    ]);
     const watermarks: boolean[] = [];
     real.owner.bufferLimit = 4;
     real.owner.onEncodeWatermark = (...args: unknown[]) => watermarks.push(args[0] === true);

@@ -30,7 +30,10 @@ const OPERATIONS = {
     return list.filter(([other], i) => other !== name || i === at).map(([other, old]) => (other === name ? [other, value] : [other, old]));
   },
   remove: (map: HeaderMap, list: Pair[], name: string): Pair[] => {
-    assert.equal(map.remove(name), list.some(([other]) => other === name));
+    assert.equal(
+      map.remove(name),
+      list.some(([other]) => other === name),
+    );
     return list.filter(([other]) => other !== name);
   },
   removeIf: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
@@ -78,8 +81,14 @@ test("header map behaves as a list of pairs", () => {
         assert.deepEqual(map.getAll(name), values);
         assert.equal(map.getJoined(name), values.length === 0 ? undefined : values.join(","));
       }
-      assert.equal(map.byteSize(), list.reduce((sum, [name, value]) => sum + name.length + value.length, 0));
-      assert.deepEqual(HeaderMap.from(list.filter(([name]) => !isPseudo(name))).entries(), list.filter(([name]) => !isPseudo(name)));
+      assert.equal(
+        map.byteSize(),
+        list.reduce((sum, [name, value]) => sum + name.length + value.length, 0),
+      );
+      assert.deepEqual(
+        HeaderMap.from(list.filter(([name]) => !isPseudo(name))).entries(),
+        list.filter(([name]) => !isPseudo(name)),
+      );
     }),
     { seed: 1, numRuns: 1000 },
   );

@@ -8,12 +8,44 @@ import { mergeSlashes, normalizePath, unescapeSlashes } from "../../host/http/pa
 import { checkRequest } from "../../host/http/request-rules.ts";
 import { makeSnapshot } from "../support/data-plane.ts";
 
-const PIECES = ["/", "//", ".", "..", "a", "Z9", "-", "~", ";x=", "%2e", "%2E", "%2f", "%5C", "\\", "%41", "%25", "%00", "%zz", "%", "?", "=", "&", "%3f", "é", ":", "@"];
+const PIECES = [
+  "/",
+  "//",
+  ".",
+  "..",
+  "a",
+  "Z9",
+  "-",
+  "~",
+  ";x=",
+  "%2e",
+  "%2E",
+  "%2f",
+  "%5C",
+  "\\",
+  "%41",
+  "%25",
+  "%00",
+  "%zz",
+  "%",
+  "?",
+  "=",
+  "&",
+  "%3f",
+  "é",
+  ":",
+  "@",
+];
 const path = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => `/${pieces.join("")}`);
 
 const [listener] = makeSnapshot([{ name: "in", routes: [] }], []).listeners;
 const edge = listener.filterChains[0].networkFilters[0].config;
-const ACTIONS: readonly HttpConnectionManager["pathWithEscapedSlashesAction"][] = ["KEEP_UNCHANGED", "REJECT_REQUEST", "UNESCAPE_AND_REDIRECT", "UNESCAPE_AND_FORWARD"];
+const ACTIONS: readonly HttpConnectionManager["pathWithEscapedSlashesAction"][] = [
+  "KEEP_UNCHANGED",
+  "REJECT_REQUEST",
+  "UNESCAPE_AND_REDIRECT",
+  "UNESCAPE_AND_FORWARD",
+];
 
 function segments(text: string): string[] {
   return text.split("?")[0].split("/");
@@ -52,11 +84,24 @@ test("merging and unescaping leave the query alone and are idempotent", () => {
 test("the rules of a connection manager reach a fixed point: what is forwarded would be forwarded as it is", () => {
   fc.assert(
     fc.property(path, fc.boolean(), fc.boolean(), fc.constantFrom(...ACTIONS), (text, normalize, merge, action) => {
-      const config: HttpConnectionManager = { ...edge, normalizePath: normalize, mergeSlashes: merge, pathWithEscapedSlashesAction: action };
-      const headers = HeaderMap.from([[":authority", "a"], [":path", text], [":method", "GET"]]);
+      const config: HttpConnectionManager = {
+        ...edge,
+        normalizePath: normalize,
+        mergeSlashes: merge,
+        pathWithEscapedSlashesAction: action,
+      };
+      const headers = HeaderMap.from([
+        [":authority", "a"],
+        [":path", text],
+        [":method", "GET"],
+      ]);
       if (checkRequest(headers, "", config) !== undefined) return;
       const forwarded = headers.get(":path") ?? "";
-      const again = HeaderMap.from([[":authority", "a"], [":path", forwarded], [":method", "GET"]]);
+      const again = HeaderMap.from([
+        [":authority", "a"],
+        [":path", forwarded],
+        [":method", "GET"],
+      ]);
       assert.equal(checkRequest(again, "", config), undefined, forwarded);
       assert.equal(again.get(":path"), forwarded);
       if (normalize) for (const segment of segments(forwarded)) assert.ok(segment !== "." && segment !== "..", forwarded);

@@ -12,7 +12,23 @@ import { makeSnapshot } from "../support/data-plane.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
 
 const DOMAINS = ["a.example", "b.example", "a.example:80", "*.example", "*.a.example", "*-x.example", "a.*", "a.b.*", "www.*", "*"];
-const HOSTS = ["a.example", "A.Example", "b.example", "a.example:80", "x.example", "y.a.example", "-x.example", "q-x.example", ".example", "a.b.c", "a.", "www.x", "other", "[::1]:80", ""];
+const HOSTS = [
+  "a.example",
+  "A.Example",
+  "b.example",
+  "a.example:80",
+  "x.example",
+  "y.a.example",
+  "-x.example",
+  "q-x.example",
+  ".example",
+  "a.b.c",
+  "a.",
+  "www.x",
+  "other",
+  "[::1]:80",
+  "",
+];
 const MATCHES = [
   { prefix: "/" },
   { prefix: "/a" },
@@ -44,14 +60,20 @@ function rank(domain: string, host: string): number {
   return domain === host ? 10_000 : -1;
 }
 
-const hostSpec = fc.record({ domains: fc.array(fc.constantFrom(...DOMAINS), { minLength: 1, maxLength: 3 }), routes: fc.array(fc.constantFrom(...MATCHES), { maxLength: 4 }) });
+const hostSpec = fc.record({
+  domains: fc.array(fc.constantFrom(...DOMAINS), { minLength: 1, maxLength: 3 }),
+  routes: fc.array(fc.constantFrom(...MATCHES), { maxLength: 4 }),
+});
 
 test("route table finds what a search through everything finds", () => {
   fc.assert(
     fc.property(fc.array(hostSpec, { minLength: 1, maxLength: 4 }), (specs) => {
       const taken = new Set<string>();
       const hosts = specs
-        .map(({ domains, routes }) => ({ domains: domains.filter((domain) => !taken.has(domain) && taken.add(domain) !== undefined), routes }))
+        .map(({ domains, routes }) => ({
+          domains: domains.filter((domain) => !taken.has(domain) && taken.add(domain) !== undefined),
+          routes,
+        }))
         .filter(({ domains }) => domains.length > 0);
       if (hosts.length === 0) return;
       const virtualHosts = hosts.map(({ domains, routes }, i) => ({
@@ -65,11 +87,17 @@ test("route table finds what a search through everything finds", () => {
       const info = new StreamInfo({ remoteAddress: "" } as ConnectionInfo);
       const random = new SeededRandom(1);
       for (const authority of HOSTS) {
-        const ranked = hosts.flatMap((host, i) => host.domains.map((domain) => ({ i, rank: rank(domain, authority.toLowerCase()) }))).filter((entry) => entry.rank >= 0);
+        const ranked = hosts
+          .flatMap((host, i) => host.domains.map((domain) => ({ i, rank: rank(domain, authority.toLowerCase()) })))
+          .filter((entry) => entry.rank >= 0);
         ranked.sort((a, b) => b.rank - a.rank);
         for (const target of PATHS) {
           for (const method of ["GET", "CONNECT"]) {
-            const headers = HeaderMap.from([[":authority", authority], [":path", target], [":method", method]]);
+            const headers = HeaderMap.from([
+              [":authority", authority],
+              [":path", target],
+              [":method", method],
+            ]);
             const host = ranked[0]?.i;
             const wanted = host === undefined ? -1 : hosts[host].routes.findIndex((match) => matches(match, method, target));
             const found = table.match(headers, info, random)?.routeName;

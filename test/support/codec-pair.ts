@@ -128,7 +128,14 @@ export function runResponse(pieces: readonly Buffer[], method: string, isEnded: 
       newStream(encoder) {
         relay = new Relay(encoder, () => {});
         const request = client.newStream(relay);
-        request.encodeHeaders(HeaderMap.from([[":authority", "a"], [":path", "/"], [":method", method]]), true);
+        request.encodeHeaders(
+          HeaderMap.from([
+            [":authority", "a"],
+            [":path", "/"],
+            [":method", method],
+          ]),
+          true,
+        );
         return new Relay(request, () => {});
       },
       onPartialHead() {},

@@ -61,7 +61,13 @@ export function clusterJson(spec: ClusterSpec): Json {
             },
           },
         };
-  return { name: spec.name, connect_timeout: "1s", load_assignment: { cluster_name: spec.name, endpoints: [{ lb_endpoints: endpoints }] }, ...options, ...spec.cluster };
+  return {
+    name: spec.name,
+    connect_timeout: "1s",
+    load_assignment: { cluster_name: spec.name, endpoints: [{ lb_endpoints: endpoints }] },
+    ...options,
+    ...spec.cluster,
+  };
 }
 
 export function listenerJson(spec: ListenerSpec): Json {
@@ -92,7 +98,10 @@ export function makeSnapshot(listeners: readonly ListenerSpec[], clusters: reado
     environment: {},
     extensions: { httpFilters: builtInHttpFilters },
   };
-  const json = { static_resources: { listeners: listeners.map((spec) => listenerJson(spec)), clusters: clusters.map(clusterJson) }, ...more };
+  const json = {
+    static_resources: { listeners: listeners.map((spec) => listenerJson(spec)), clusters: clusters.map(clusterJson) },
+    ...more,
+  };
   const loaded = loadBootstrap({ file: JSON.stringify(json) }, services);
   if (!loaded.ok) throw new Error(formatProblems(loaded.problems));
   let snapshot: Snapshot | undefined;
@@ -139,7 +148,7 @@ export interface ProxyOptions extends TestDataPlaneOptions, Omit<ListenerSpec, "
   readonly others?: readonly string[];
 }
 
-export interface Proxy extends TestDataPlane {
+export interface StartedProxy extends TestDataPlane {
   readonly port: (listener?: string) => number;
   readonly upstream: RawUpstream;
   readonly upstreams: readonly RawUpstream[];
@@ -150,11 +159,13 @@ export interface Proxy extends TestDataPlane {
 }
 
 /** One listener "in" in front of one cluster "service"; all of it goes when the test ends. */
-export async function startProxy(t: TestContext, options: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(t: TestContext, options: ProxyOptions = {}): Promise<StartedProxy> {
   const upstreams = await Promise.all(Array.from({ length: options.upstreams ?? 1 }, () => new RawUpstream().listen()));
   const other: Record<string, RawUpstream> = {};
   for (const name of options.others ?? []) other[name] = await new RawUpstream().listen();
-  const resources = (given: ProxyOptions & { readonly ports?: readonly number[]; readonly isRemoved?: boolean }): [ListenerSpec[], ClusterSpec[]] => {
+  const resources = (
+    given: ProxyOptions & { readonly ports?: readonly number[]; readonly isRemoved?: boolean },
+  ): [ListenerSpec[], ClusterSpec[]] => {
     const routes = given.routes ?? [{ match: { prefix: "/" }, route: { cluster: "service" } }];
     const listener = { ...given, name: "in", routes, filters: given.chain ?? Object.keys(given.filters ?? {}) };
     const cluster = { ...given, name: "service", ports: given.ports ?? upstreams.map((upstream) => upstream.port) };
@@ -202,7 +213,11 @@ interface WithServers {
   readonly listeners: ReadonlyMap<string, { readonly servers: readonly Server[] }>;
 }
 
-export async function startDataPlane(listeners: readonly ListenerSpec[], clusters: readonly ClusterSpec[], options: TestDataPlaneOptions = {}): Promise<TestDataPlane> {
+export async function startDataPlane(
+  listeners: readonly ListenerSpec[],
+  clusters: readonly ClusterSpec[],
+  options: TestDataPlaneOptions = {},
+): Promise<TestDataPlane> {
   const stats = new StatsStore(() => {});
   const clock = new Clock(options.time ?? systemTime);
   const filters = options.filters ?? {};

@@ -44,7 +44,11 @@ export class Http1Reader {
   /** For responses: whether the next one answers HEAD or CONNECT; "" for other methods. */
   nextMethod: (message: ResponseMessage) => string = () => "";
 
-  constructor(kind: "request" | "response", onMessage: (message: Http1Message) => void, onHead: (message: Http1Message) => void = () => {}) {
+  constructor(
+    kind: "request" | "response",
+    onMessage: (message: Http1Message) => void,
+    onHead: (message: Http1Message) => void = () => {},
+  ) {
     this.kind = kind;
     this.onMessage = onMessage;
     this.onHead = onHead;

@@ -39,7 +39,8 @@ export class RawClient {
   constructor(port: number, methods: readonly string[] = []) {
     this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
     this.reader = new Http1Reader("response", (message) => this.onMessage(message));
-    this.reader.nextMethod = (message) => message.headers.find(([name]) => name === "x-method")?.[1] ?? methods[this.responses.length] ?? "GET";
+    this.reader.nextMethod = (message) =>
+      message.headers.find(([name]) => name === "x-method")?.[1] ?? methods[this.responses.length] ?? "GET";
     this.socket.on("connect", () => {
       this.isConnected = true;
       this.changed();

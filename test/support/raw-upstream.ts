@@ -67,7 +67,9 @@ export class RawUpstream {
       this.respond({ request, connection, nonce: ++this.nonce });
       this.changed();
     };
-    const reader = new Http1Reader("request", onMessage, (message) => this.onHead({ request: message as RequestMessage, connection, nonce: this.nonce + 1 }));
+    const reader = new Http1Reader("request", onMessage, (message) =>
+      this.onHead({ request: message as RequestMessage, connection, nonce: this.nonce + 1 }),
+    );
     const connection = new UpstreamConnection(socket, reader);
     this.connections.push(connection);
     socket.on("data", (data) => {

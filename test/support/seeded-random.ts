@@ -17,7 +17,10 @@ export class SeededRandom implements Random {
   }
 
   uuid(): string {
-    const hex = (): string => Math.floor(this.next() * 65536).toString(16).padStart(4, "0");
+    const hex = (): string =>
+      Math.floor(this.next() * 65536)
+        .toString(16)
+        .padStart(4, "0");
     return `${hex()}${hex()}-${hex()}-4${hex().slice(1)}-a${hex().slice(1)}-${hex()}${hex()}${hex()}`;
   }
 

@@ -109,7 +109,7 @@ const Table: Readonly<Record<string, Attribute>> = {
   "request.size": (source) => requestSize(source, source),
   "request.total_size": ({ info }) => intValue(info.bytesReceived + info.requestHeaderBytes),
   "response.code": ({ info }) => (info.responseCode === 0 ? undefined : intValue(info.responseCode)),
-  "response.code_details": ({ info }) => text(info.responseCodeDetails),
+  "response.code_details": ({ info }) => (info.responseCodeDetails === "" && info.hasDetails ? "" : text(info.responseCodeDetails)),
   "response.flags": ({ info }) => intValue(info.responseFlags),
   "response.grpc_status": grpcStatus,
   "response.headers": (source) => headersValue(source.attributeResponseHeaders()),

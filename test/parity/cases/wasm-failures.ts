@@ -1,10 +1,9 @@
 // Modules that trap: what becomes of the stream, of the streams after it, and of the plugins that share the VM.
 import { bootstrap, get, post, wasmFilter } from "../config.ts";
-import type { ParityGroup, ParityRequest } from "../harness.ts";
+import type { ParityGroup } from "../harness.ts";
 import { compiledModule } from "../modules.ts";
+import { run, send } from "./wasm-support.ts";
 
-const run = (program: string, path = "/up", ...lines: readonly string[]): ParityRequest => get(path, `x-do-probe: ${program}`, ...lines);
-const send = (program: string): ParityRequest => post("/up", "abcdef", `x-do-probe: ${program}`);
 const ANSWERS = {
   "/chunks": "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n<delay:30>3\r\nabc\r\n<delay:30>3\r\ndef\r\n<delay:30>0\r\n\r\n",
   "/check": "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",

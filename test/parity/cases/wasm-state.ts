@@ -1,9 +1,9 @@
 // Properties in their binary forms, state beyond the stream, foreign functions, and the forms of a configuration.
 import { bootstrap, get, post, staticCluster, wasmFilter } from "../config.ts";
-import type { GroupPorts, ParityGroup, ParityRequest } from "../harness.ts";
+import type { GroupPorts, ParityGroup } from "../harness.ts";
 import { compiledModule } from "../modules.ts";
+import { run } from "./wasm-support.ts";
 
-const run = (program: string, path = "/up", ...lines: readonly string[]): ParityRequest => get(path, `x-do-probe: ${program}`, ...lines);
 const props = (phase: string, ...names: readonly string[]): string => `${phase}:prop ${names.join(" ")}`;
 
 const METADATA = { filter_metadata: { ns: { text: "v", number: 7.5, yes: true, no: false, none: null, list: ["a", 1], map: { deep: "d" } } } };

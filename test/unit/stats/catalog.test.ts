@@ -49,7 +49,13 @@ const thresholds: Thresholds = {
   trackRemaining: true,
 };
 
-const endpoint: Endpoint = { address: { kind: "socket", address: "10.0.0.1", port: 80 }, hostname: "", healthStatus: "HEALTHY", weight: 1, metadata: {} };
+const endpoint: Endpoint = {
+  address: { kind: "socket", address: "10.0.0.1", port: 80 },
+  hostname: "",
+  healthStatus: "HEALTHY",
+  weight: 1,
+  metadata: {},
+};
 const locality: LocalityEndpoints = { region: "", zone: "", subZone: "", priority: 0, weight: undefined, endpoints: [endpoint] };
 
 const owners: Readonly<Record<string, (store: StatsStore) => unknown>> = {
@@ -61,7 +67,10 @@ const owners: Readonly<Record<string, (store: StatsStore) => unknown>> = {
     stats.countCode(503, false);
   },
   host: (store) => new Host(endpoint, locality, store, "up"),
-  "circuit breakers": (store) => [new CircuitBreaker(thresholds, store, "up", "default"), new CircuitBreaker(thresholds, store, "up", "high")],
+  "circuit breakers": (store) => [
+    new CircuitBreaker(thresholds, store, "up", "default"),
+    new CircuitBreaker(thresholds, store, "up", "high"),
+  ],
   listener: (store) => new ActiveListener(listener, { stats: store } as unknown as ListenerContext),
   "access log files": (store) => new LogFiles(clock, store, silent),
   server: (store) => new ServerStats(store, 1, new Lifecycle(silent, 0)),
@@ -73,13 +82,15 @@ test("what the real classes define is in the catalogue", () => {
     make(bench.store(1));
     bench.flushAnnouncements();
     assert.ok(bench.definitions.length > 0, owner);
-    const missing = bench.definitions.filter(({ name, kind }) => describeStat(name, kind) === undefined).map(({ name, kind }) => `${kind} ${name}`);
+    const missing = bench.definitions
+      .filter(({ name, kind }) => describeStat(name, kind) === undefined)
+      .map(({ name, kind }) => `${kind} ${name}`);
     assert.deepEqual(missing, [], owner);
   }
 });
 
 test("names written in the code elsewhere are in the catalogue", () => {
-  const host = new URL("../../../../host/", import.meta.url).pathname;
+  const host = new URL("../../../host/", import.meta.url).pathname;
   const missing: string[] = [];
   for (const file of readdirSync(host, { recursive: true, encoding: "utf8" })) {
     if (!file.endsWith(".js")) continue;
@@ -106,6 +117,9 @@ test("no row stands twice, every help is a sentence without a full stop", () => 
 test("a name is described by its own row", () => {
   assert.equal(describeStat("cluster.a.b.upstream_rq_503", "counter")?.pattern, "cluster.<cluster_name>.upstream_rq_<code>");
   assert.equal(describeStat("cluster.a.b.upstream_rq_time", "histogram")?.unit, "milliseconds");
-  assert.equal(describeStat("listener.127.0.0.1_80.http.x.downstream_rq_2xx", "counter")?.pattern, "listener.<address>.http.<stat_prefix>.downstream_rq_2xx");
+  assert.equal(
+    describeStat("listener.127.0.0.1_80.http.x.downstream_rq_2xx", "counter")?.pattern,
+    "listener.<address>.http.<stat_prefix>.downstream_rq_2xx",
+  );
   assert.equal(describeStat("nobody.knows", "counter"), undefined);
 });

@@ -13,7 +13,10 @@ function scalars(bench: StatsBench, query = {}): Record<string, number> {
 
 test("counters and gauges of the same name are summed, histograms bucket by bucket", () => {
   const bench = new StatsBench();
-  for (const [workerId, amount] of [[1, 3], [2, 4]]) {
+  for (const [workerId, amount] of [
+    [1, 3],
+    [2, 4],
+  ]) {
     const store = bench.store(workerId);
     store.counter("c").add(amount);
     store.gauge("g").set(amount * 10);
@@ -25,6 +28,30 @@ test("counters and gauges of the same name are summed, histograms bucket by buck
   assert.equal(histogram.cumulative.count, 4);
   assert.equal(histogram.cumulative.sum, 207);
   assert.deepEqual(histogram.cumulative.counts, [1, 1, 2]);
+});
+
+test("what every thread sees alike is not added up", () => {
+  const bench = new StatsBench();
+  const p = "cluster.up.";
+  for (const [workerId, open, remaining] of [
+    [1, 0, 7],
+    [2, 1, 2],
+  ]) {
+    const store = bench.store(workerId);
+    store.gauge(`${p}membership_total`).set(3);
+    store.counter(`${p}membership_change`).add(1);
+    store.gauge(`${p}circuit_breakers.default.cx_open`).set(open);
+    store.gauge(`${p}circuit_breakers.default.remaining_cx`).set(remaining);
+  }
+  const expected = {
+    [`${p}circuit_breakers.default.cx_open`]: 1,
+    [`${p}circuit_breakers.default.remaining_cx`]: 2,
+    [`${p}membership_change`]: 1,
+    [`${p}membership_total`]: 3,
+  };
+  assert.deepEqual(scalars(bench), expected);
+  bench.merged.removeWorker(1);
+  assert.equal(bench.merged.value(`${p}membership_change`), 1);
 });
 
 test("a thread that is gone leaves its counters and histograms, not its gauges", () => {

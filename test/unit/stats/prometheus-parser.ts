@@ -28,7 +28,8 @@ export function parsePrometheus(text: string): Map<string, ParsedFamily> {
       continue;
     }
     const sample = parseSample(line);
-    if (current === undefined || !belongs(sample.name, current.name, current.family.type)) throw new Error(`outside of its family: ${line}`);
+    if (current === undefined || !belongs(sample.name, current.name, current.family.type))
+      throw new Error(`outside of its family: ${line}`);
     const key = `${sample.name} ${JSON.stringify(Object.entries(sample.labels).sort())}`;
     if (seen.has(key)) throw new Error(`duplicate series: ${line}`);
     seen.add(key);

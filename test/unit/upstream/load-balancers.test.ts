@@ -29,7 +29,13 @@ function makeHosts(text: string): Host[] {
     for (let i = 0; i < count; i++) {
       const name = `${priority}${part[0]}${i}`;
       const locality: LocalityEndpoints = { region: "", zone: "", subZone: "", priority, weight: undefined, endpoints: [] };
-      const endpoint = { address: { kind: "pipe" as const, path: name }, hostname: "", healthStatus: health[part[0]], weight: 1, metadata: {} };
+      const endpoint = {
+        address: { kind: "pipe" as const, path: name },
+        hostname: "",
+        healthStatus: health[part[0]],
+        weight: 1,
+        metadata: {},
+      };
       hosts.push(new Host(endpoint, locality, store, "c"));
     }
   }
@@ -58,11 +64,22 @@ const CASES: readonly Case[] = [
   { name: "only degraded", hosts: "P0 D4", shares: { "0D": 100 } },
   { name: "panic: too few healthy hosts anywhere", hosts: "P0 H1 U9", shares: { "0H": 10, "0U": 90 }, panics: true },
   { name: "panic off", hosts: "P0 H1 U9", cluster: { commonLb: { ...base.commonLb, healthyPanicThreshold: 0 } }, shares: { "0H": 100 } },
-  { name: "panic fails instead", hosts: "P0 H1 U9", cluster: { commonLb: { ...base.commonLb, failTrafficOnPanic: true } }, shares: { "-": 100 }, panics: true },
+  {
+    name: "panic fails instead",
+    hosts: "P0 H1 U9",
+    cluster: { commonLb: { ...base.commonLb, failTrafficOnPanic: true } },
+    shares: { "-": 100 },
+    panics: true,
+  },
   { name: "nobody healthy: panic", hosts: "P0 U4", shares: { "0U": 100 }, panics: true },
   { name: "nobody healthy in any priority: by number of hosts", hosts: "P0 U3 P1 U1", shares: { "0U": 75, "1U": 25 }, panics: true },
   { name: "nobody healthy, the first priority empty", hosts: "P0 P1 U4", shares: { "1U": 100 }, panics: true },
-  { name: "every priority in panic: by number of hosts", hosts: "P0 H1 U9 P1 H1 U9 P2 U20", shares: { "0H": 2.5, "0U": 22.5, "1H": 2.5, "1U": 22.5, "2U": 50 }, panics: true },
+  {
+    name: "every priority in panic: by number of hosts",
+    hosts: "P0 H1 U9 P1 H1 U9 P2 U20",
+    shares: { "0H": 2.5, "0U": 22.5, "1H": 2.5, "1U": 22.5, "2U": 50 },
+    panics: true,
+  },
   { name: "draining hosts get nothing, not even in panic", hosts: "P0 U3 X1", shares: { "0U": 100 }, panics: true },
 ];
 
@@ -79,7 +96,8 @@ for (const given of CASES) {
     }
     const shares = Object.fromEntries(Object.entries(counts).map(([key, count]) => [key, (count * 100) / DRAWS]));
     assert.deepEqual(Object.keys(shares).sort(), Object.keys(given.shares).sort());
-    for (const [key, share] of Object.entries(given.shares)) assert.ok(Math.abs(shares[key] - share) < 2, `${key}: ${shares[key]} %, wanted ${share} %`);
+    for (const [key, share] of Object.entries(given.shares))
+      assert.ok(Math.abs(shares[key] - share) < 2, `${key}: ${shares[key]} %, wanted ${share} %`);
     assert.equal(stats.lbHealthyPanic.value > 0, given.panics === true);
   });
 }

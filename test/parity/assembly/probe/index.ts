@@ -1,12 +1,12 @@
 // A filter that does what it is told, in both proxies the same. The program stands in the plugin's configuration and, for one
 // request, in its header `x-do-<plugin name>`: phases divided by ";", each "name:command|command…". A phase that the program
 // names writes one log line with its arguments and the answer of each command; `ret N` sets what the callback returns.
-// The phase "*" makes every callback write its line.
+// The phase "*:" makes every callback write its line.
 export * from "sluice/sdk/core";
 export * from "sluice/sdk/exports";
 
 import { ByteString, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, HeaderList, HttpCall, HttpContext, LogLevel, log, plugin, registerRootContext, RootContext } from "sluice/sdk";
-import { bytesOf, run, show } from "./interpreter";
+import { bytesOf, run } from "./interpreter";
 
 class Outcome {
   code: u32 = 0;
@@ -17,7 +17,7 @@ function commandsOf(program: string, phase: string): string[] | null {
   let found: string[] | null = null;
   for (let i = 0; i < phases.length; i++) {
     const text = phases[i].trim();
-    if (text == "*" && found == null) found = [];
+    if (text == "*:" && found == null) found = [];
     if (!text.startsWith(phase + ":")) continue;
     found = text.slice(phase.length + 1).split("|");
   }
@@ -129,7 +129,7 @@ class ProbeRoot extends RootContext {
     this.name = plugin.name() || "";
     // Anything that is not a program (a Struct, bytes) is only shown.
     this.program = text.startsWith("#") ? text.slice(1) : "rh:prop plugin_name";
-    this.seen = size.toString() + " " + show(bytes) + " vm " + show(this.vmConfiguration());
+    this.seen = size.toString() + ", plugin " + run("body 7", null, this.id) + ", vm " + run("body 6", null, this.id);
     this.act("conf");
     return text != "#refuse";
   }
