@@ -14,6 +14,12 @@ export class Body {
     return <BufferType>(changetype<usize>(this) - 1);
   }
 
+  /** The buffer of a number. */
+  @inline
+  static of(type: BufferType): Body {
+    return changetype<Body>(<usize>type + 1);
+  }
+
   /** Bytes from `start`, at most `length` of them; fewer when the buffer ends before. Empty when there is no buffer. 1 host call. */
   get(start: u32 = 0, length: u32 = u32.MAX_VALUE): ByteString {
     clearSlots();
@@ -62,9 +68,9 @@ export class Body {
   }
 }
 
-export const requestBody = changetype<Body>(<usize>BufferType.HttpRequestBody + 1);
-export const responseBody = changetype<Body>(<usize>BufferType.HttpResponseBody + 1);
+export const requestBody = Body.of(BufferType.HttpRequestBody);
+export const responseBody = Body.of(BufferType.HttpResponseBody);
 /** Body of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseBody = changetype<Body>(<usize>BufferType.HttpCallResponseBody + 1);
-export const vmConfiguration = changetype<Body>(<usize>BufferType.VmConfiguration + 1);
-export const pluginConfiguration = changetype<Body>(<usize>BufferType.PluginConfiguration + 1);
+export const callResponseBody = Body.of(BufferType.HttpCallResponseBody);
+export const vmConfiguration = Body.of(BufferType.VmConfiguration);
+export const pluginConfiguration = Body.of(BufferType.PluginConfiguration);

@@ -27,6 +27,12 @@ export class Headers {
     return <MapType>(changetype<usize>(this) - 1);
   }
 
+  /** The map of a number. */
+  @inline
+  static of(map: MapType): Headers {
+    return changetype<Headers>(<usize>map + 1);
+  }
+
   /** First value of a header as text; null if absent. 1 host call. */
   get(name: string): string | null {
     const ptr = KEY_TEXT.put(name);
@@ -113,14 +119,14 @@ export class Headers {
 }
 
 /** Headers of the request; readable until they were forwarded, and in `onLog`. */
-export const requestHeaders = changetype<Headers>(<usize>MapType.HttpRequestHeaders + 1);
+export const requestHeaders = Headers.of(MapType.HttpRequestHeaders);
 /** Trailers of the request. */
-export const requestTrailers = changetype<Headers>(<usize>MapType.HttpRequestTrailers + 1);
+export const requestTrailers = Headers.of(MapType.HttpRequestTrailers);
 /** Headers of the response; readable until they were forwarded, and in `onLog`. */
-export const responseHeaders = changetype<Headers>(<usize>MapType.HttpResponseHeaders + 1);
+export const responseHeaders = Headers.of(MapType.HttpResponseHeaders);
 /** Trailers of the response. */
-export const responseTrailers = changetype<Headers>(<usize>MapType.HttpResponseTrailers + 1);
+export const responseTrailers = Headers.of(MapType.HttpResponseTrailers);
 /** Headers of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseHeaders = changetype<Headers>(<usize>MapType.HttpCallResponseHeaders + 1);
+export const callResponseHeaders = Headers.of(MapType.HttpCallResponseHeaders);
 /** Trailers of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
-export const callResponseTrailers = changetype<Headers>(<usize>MapType.HttpCallResponseTrailers + 1);
+export const callResponseTrailers = Headers.of(MapType.HttpCallResponseTrailers);

@@ -144,7 +144,10 @@ function escape(): i32 {
       const lower = digit | 0x20;
       if (isDigit(digit)) unit = unit * 16 + digit - 0x30;
       else if (lower >= 0x61 && lower <= 0x66) unit = unit * 16 + lower - 0x57;
-      else fail(Word.HexDigits);
+      else {
+        fail(Word.HexDigits);
+        return 0;
+      }
       at++;
     }
     return unit;

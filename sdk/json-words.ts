@@ -29,10 +29,9 @@ export const enum Word {
   Configuration,
 }
 
+// One literal, because the compiler would join parts at start, with code for it.
 const WORDS =
-  'a value|a member name|true or false|a number|a string|an array|an object|a name not given before|":"|"," or "]"|"," or "}"|' +
-  "the end of the string|the end of the text|an escape|four hexadecimal digits|a digit|at most 64 levels|" +
-  ": expected |line |, column |unknown field; known are |configuration|";
+  'a value|a member name|true or false|a number|a string|an array|an object|a name not given before|":"|"," or "]"|"," or "}"|the end of the string|the end of the text|an escape|four hexadecimal digits|a digit|at most 64 levels|: expected |line |, column |unknown field; known are |configuration|';
 
 /** Appends a word to LINE. */
 export function addWord(word: Word): void {

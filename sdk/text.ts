@@ -1,6 +1,7 @@
 // Texts on their way to the host: AssemblyScript strings are UTF-16, the ABI wants UTF-8 bytes.
 // A TextSlot is reused for every call, so passing a string allocates nothing once the slot has grown to its size.
 // The standard library's encoder is not used: its checks and error texts are larger than this file.
+// The file imports nothing, because start code of every other one may abort, and that needs a slot.
 
 /** Slots larger than this are given back before the next use, so that one long value does not keep its memory for ever. */
 const KEEP_BYTES: u32 = 16384;
@@ -38,7 +39,7 @@ export class TextSlot {
     let to = start;
     let before: u32 = 0;
     for (let i = 0; i < units; i++) {
-      const unit: u32 = load<u16>(changetype<usize>(text) + (<usize>i << 1));
+      const unit: u32 = load<u16>(changetype<usize>(text) + ((<usize>i) << 1));
       if (unit < 0x80) store<u8>(to++, unit);
       else to = putUnit(to, unit, before);
       before = unit;

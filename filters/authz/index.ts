@@ -11,7 +11,6 @@ import {
   HttpContext,
   JsonDocument,
   LocalReply,
-  logError,
   registerRootContext,
   RootContext,
   setProperty,
@@ -24,12 +23,9 @@ class AuthzRoot extends RootContext {
   private denied: Counter | null = null;
 
   override onConfigure(configurationSize: u32): bool {
-    const document = JsonDocument.parse(this.configuration().toString());
+    const document = JsonDocument.parseBytes(this.configuration());
     const policies = parsePolicies(document.root);
-    if (!document.ok) {
-      logError("authz: " + document.error);
-      return false;
-    }
+    if (!document.accepted("authz")) return false;
     this.policies = policies;
     this.denied = new Counter("authz.denied");
     return true;

@@ -159,7 +159,7 @@ class Parser {
     if (key == "request.auth.presenter") return this.claim(["azp"]);
     const names = bracketed(key);
     if (names.length == 1 && key.startsWith("request.headers[")) {
-      const name = names[0].toLowerCase();
+      const name = ByteString.of(names[0]).toLowerCase().toString();
       return this.share(new HeaderAttribute("request.headers[" + name + "]", name));
     }
     if (names.length > 0 && key.startsWith("request.auth.claims[")) return this.claim(names);

@@ -29,15 +29,12 @@ class BodyTransformRoot extends RootContext {
   response: Replacer | null = null;
 
   override onConfigure(configurationSize: u32): bool {
-    const document = JsonDocument.parse(this.configuration().toString());
+    const document = JsonDocument.parseBytes(this.configuration());
     const config = document.root;
     config.allowOnly("request, response");
     const request = new Replacer(config.get("request"));
     const response = new Replacer(config.get("response"));
-    if (!document.ok) {
-      logError("body-transform: " + document.error);
-      return false;
-    }
+    if (!document.accepted("body-transform")) return false;
     this.request = request.isEmpty ? null : request;
     this.response = response.isEmpty ? null : response;
     return true;

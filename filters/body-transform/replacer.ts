@@ -14,15 +14,15 @@ export class Replacer {
 
   constructor(config: JsonValue) {
     config.allowOnly("replace");
-    const items = config.get("replace").array();
-    for (let i = 0; i < items.length; i++) {
-      const item = items[i];
+    let item = config.get("replace").firstItem();
+    while (item != null) {
       item.allowOnly("from, to");
-      const from = ByteString.of(item.get("from").string(""));
+      const from = item.get("from").bytes();
       if (from.length == 0) item.get("from").fail("must not be empty");
       if (from.length > 4096) item.get("from").fail("at most 4096 bytes");
       this.from.push(from);
-      this.to.push(ByteString.of(item.get("to").string("")));
+      this.to.push(item.get("to").bytes());
+      item = item.next;
     }
   }
 

@@ -44,12 +44,13 @@ export class CalloutConfig {
 
 function names(config: JsonValue): ByteString[] {
   const list: ByteString[] = [];
-  const items = config.array();
-  for (let i = 0; i < items.length; i++) {
-    const name = items[i].string("").toLowerCase();
+  let item = config.firstItem();
+  while (item != null) {
+    const name = item.bytes().toLowerCase();
     // These belong to one message; passed on to another they would break its framing or its routing.
-    if (name.length == 0 || name.startsWith(":") || isFraming(name)) items[i].fail('"' + name + '" cannot be passed on');
-    list.push(ByteString.of(name));
+    if (name.length == 0 || name.at(0) == 0x3a || isFraming(name.toString())) item.failWith(name, "cannot be passed on");
+    list.push(name);
+    item = item.next;
   }
   return list;
 }

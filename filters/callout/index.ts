@@ -3,7 +3,7 @@
 export * from "sluice/sdk/core";
 export { proxy_on_http_call_response, proxy_on_request_headers } from "sluice/sdk/exports";
 
-import { FilterHeadersStatus, HttpContext, JsonDocument, logError, registerRootContext, RootContext } from "sluice/sdk";
+import { FilterHeadersStatus, HttpContext, JsonDocument, registerRootContext, RootContext } from "sluice/sdk";
 import { Check } from "./check";
 import { CalloutConfig } from "./config";
 
@@ -11,12 +11,9 @@ class CalloutRoot extends RootContext {
   config: CalloutConfig | null = null;
 
   override onConfigure(configurationSize: u32): bool {
-    const document = JsonDocument.parse(this.configuration().toString());
+    const document = JsonDocument.parseBytes(this.configuration());
     const config = new CalloutConfig(document.root);
-    if (!document.ok) {
-      logError("callout: " + document.error);
-      return false;
-    }
+    if (!document.accepted("callout")) return false;
     this.config = config;
     return true;
   }

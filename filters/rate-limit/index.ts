@@ -3,17 +3,7 @@
 export * from "sluice/sdk/core";
 export { proxy_on_request_headers, proxy_on_response_headers } from "sluice/sdk/exports";
 
-import {
-  Counter,
-  FilterHeadersStatus,
-  HttpContext,
-  JsonDocument,
-  LocalReply,
-  logError,
-  nowNs,
-  registerRootContext,
-  RootContext,
-} from "sluice/sdk";
+import { Counter, FilterHeadersStatus, HttpContext, JsonDocument, LocalReply, nowNs, registerRootContext, RootContext } from "sluice/sdk";
 import { Limit } from "./limit";
 
 class RateLimitRoot extends RootContext {
@@ -24,7 +14,7 @@ class RateLimitRoot extends RootContext {
   passed: Counter | null = null;
 
   override onConfigure(configurationSize: u32): bool {
-    const document = JsonDocument.parse(this.configuration().toString());
+    const document = JsonDocument.parseBytes(this.configuration());
     const config = document.root;
     config.allowOnly("limits, headers, status");
     const limits: Limit[] = [];
@@ -32,10 +22,7 @@ class RateLimitRoot extends RootContext {
     for (let i = 0; i < items.length; i++) limits.push(new Limit(items[i]));
     const status = config.get("status").integer(429, 400, 599);
     const sendHeaders = config.get("headers").bool(false);
-    if (!document.ok) {
-      logError("rate-limit: " + document.error);
-      return false;
-    }
+    if (!document.accepted("rate-limit")) return false;
     this.limits = limits;
     this.status = <u32>status;
     this.sendHeaders = sendHeaders;

@@ -72,7 +72,7 @@ export class Limit {
   private addPart(config: JsonValue): void {
     config.allowOnly("header, path, sourceAddress");
     const header = config.get("header");
-    if (header.exists) this.parts.push(new Part(PartKind.Header, ByteString.of(header.string("").toLowerCase())));
+    if (header.exists) this.parts.push(new Part(PartKind.Header, header.bytes().toLowerCase()));
     if (config.get("path").bool(false)) this.parts.push(new Part(PartKind.Path, ByteString.of(":path")));
     if (config.get("sourceAddress").bool(false)) this.parts.push(new Part(PartKind.SourceAddress, ByteString.EMPTY));
   }

@@ -1,6 +1,7 @@
 // The query of /config_dump: resource (one repeated field of one part), mask (fields to keep), name_regex, include_eds. Answers and
 // refusals are Envoy's.
-import { checkRegex, compileRegex } from "../base/regex.ts";
+import { compileRegex } from "../base/regex.ts";
+import { regexProblem } from "../stats/name-filter.ts";
 import { configDump, isObject, type JsonObject } from "./config-dump.ts";
 import { type AdminRequest, type AdminResponse, json, text } from "./exchange.ts";
 import type { AdminViews } from "./views.ts";
@@ -48,7 +49,7 @@ const ELEMENT_FIELDS: ReadonlySet<string> = new Set([
 export function answerConfigDump(request: AdminRequest, views: AdminViews): AdminResponse {
   const { query } = request;
   const regex = query.get("name_regex");
-  const reason = regex === undefined ? undefined : checkRegex(regex);
+  const reason = regex === undefined ? undefined : regexProblem(regex);
   if (reason !== undefined) return text(`INVALID_ARGUMENT: Error while parsing name_regex from ${regex}: ${reason}`, 400);
   const compiled = regex === undefined ? undefined : compileRegex(regex);
   const parts = configDump(views, {

@@ -35,7 +35,7 @@ function redactObject(object: Readonly<Record<string, unknown>>): unknown {
   let changed = false;
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(object)) {
-    const snake = key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+    const snake = key.replace(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
     const isWhole =
       SENSITIVE_MESSAGES.has(snake) || (typeof value === "string" && SENSITIVE_TEXT.test(snake)) || isSecretHeaderValue(object, key);
     // Base64 in JSON: the bytes that say "[redacted]", as Envoy has them.

@@ -208,7 +208,7 @@ export class PluginHost {
     const plugin = this.acquire(config);
     // Without a compiled module there is nothing to reload either: the failure policy is all that is left.
     if (plugin === undefined) return new UnloadedFilterFactory(filterName, config);
-    return new WasmFilterFactory(filterName, plugin, this.node, (released) => this.release(released));
+    return new WasmFilterFactory(filterName, plugin, this.node, (released) => this.release(released), (name) => this.options.clusters?.get(name)?.config.metadata);
   }
 
   states(): PluginState[] {

@@ -301,6 +301,8 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
         headers.remove("content-length");
         text = statusLine(status) + serializeFields(headers, this.options.headerCase);
       }
+      // The answer to a GET would have a body of unknown length.
+      if (this.isHeadRequest && contentLength === undefined && status >= 200 && status !== 204 && status !== 304 && !this.http10) framing = "transfer-encoding: chunked\r\n";
     } else if (contentLength !== undefined) {
       this.output = Output.Fixed;
       this.bodyRemaining = parseLength(contentLength);

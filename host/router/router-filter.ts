@@ -361,7 +361,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     if (this.done || (this.attempt !== undefined && this.attempt !== attempt)) return;
     this.attempt = undefined;
     const info = this.callbacks.info;
-    info.upstreamTransportFailureReason = failure.transport.replaceAll(" ", "_");
+    info.upstreamTransportFailureReason = failure.transport;
     if (failure.reason !== "overflow") attempt.host.stats.rqError.inc();
     if (this.responseStarted) {
       info.setFlag(failureFlag(failure));

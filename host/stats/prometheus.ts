@@ -3,7 +3,7 @@
 // their kind, series that would be the same are added up.
 import { add, cumulativeCounts, type HistogramSummary, percentiles, SUPPORTED_BOUNDS, SUPPORTED_PERCENTILES } from "./histogram-summary.ts";
 import type { StatsView } from "./merged-stats.ts";
-import type { Tag, TagProducer } from "./tags.ts";
+import type { Tag, TaggedName, TagProducer } from "./tags.ts";
 
 type FamilyKind = "counter" | "gauge" | "histogram" | "summary";
 
@@ -26,6 +26,23 @@ function metricName(extracted: string): string {
   return extracted.startsWith(CUSTOM_NAMESPACE)
     ? sanitizeName(extracted.slice(CUSTOM_NAMESPACE.length))
     : `envoy_${sanitizeName(extracted)}`;
+}
+
+interface ExportedName {
+  readonly metric: string;
+  readonly labels: string;
+}
+
+/** By the producer's own memory of a name: scrapes come every few seconds and names stay. */
+const exportedNames = new WeakMap<TaggedName, ExportedName>();
+
+function exportedName(tagged: TaggedName): ExportedName {
+  let exported = exportedNames.get(tagged);
+  if (exported === undefined) {
+    exported = { metric: metricName(tagged.name), labels: formatLabels(tagged.tags) };
+    exportedNames.set(tagged, exported);
+  }
+  return exported;
 }
 
 export function renderPrometheus(view: StatsView, tags: TagProducer, mode: "cumulative" | "summary"): string {
@@ -90,13 +107,14 @@ function collect<S extends { readonly name: string }, V>(
   tagged.sort((a, b) => (a.tagged.name < b.tagged.name ? -1 : a.tagged.name > b.tagged.name ? 1 : 0));
   const families = new Map<string, Family<V>>();
   for (const { stat, tagged: extracted } of tagged) {
-    const name = names.take(metricName(extracted.name), kind);
+    const exported = exportedName(extracted);
+    const name = names.take(exported.metric, kind);
     let family = families.get(name);
     if (family === undefined) {
       family = { kind, series: new Map() };
       families.set(name, family);
     }
-    const labels = formatLabels(extracted.tags);
+    const { labels } = exported;
     const before = family.series.get(labels);
     family.series.set(labels, before === undefined ? read(stat) : merge(before, read(stat)));
   }

@@ -74,8 +74,6 @@ function serializeEntries(
     names.push(asLatin1(key));
     texts.push(asLatin1(value));
   }
-  // An empty map has no bytes at all, as an empty header map.
-  if (names.length === 0) return new Uint8Array(0);
   const bytes = Buffer.allocUnsafe(pairsSize(names, texts));
   encodePairs(bytes, 0, names, texts);
   return bytes;

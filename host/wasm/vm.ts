@@ -365,8 +365,11 @@ export class Vm {
         return undefined;
       case BufferType.ForeignFunctionArguments:
         return configurationView(NoBytes);
-      default:
-        return this.context.services?.buffer(type);
+      default: {
+        const { services } = this.context;
+        if (services !== undefined) return services.buffer(type);
+        return type <= BufferType.HttpResponseBody ? configurationView(NoBytes) : undefined;
+      }
     }
   }
 

@@ -29,7 +29,9 @@ export function set_property(path: string, data: ArrayBuffer): WasmResult {
 }
 
 export function get_buffer_bytes(typ: BufferTypeValues, start: u32, length: u32): ArrayBuffer {
-  return new Body(typ as i32).get(start, length).toBuffer();
+  return Body.of(typ as i32)
+    .get(start, length)
+    .toBuffer();
 }
 
 export function get_current_time_nanoseconds(): u64 {

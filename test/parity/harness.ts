@@ -78,6 +78,7 @@ export function envoyBinary(): string {
 function normalize(text: string, ports: GroupPorts): string {
   return text
     .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
+    .replace(/ date=[A-Z][a-z]{2}, [\w: ]+ GMT/g, " date=DATE")
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
     .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
     // A repeated attempt has what is left of 15 s.

@@ -4,6 +4,7 @@
 
 import type { RouteView } from "../../http/filter.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
+import { grpcStatusOf } from "../../http/local-reply.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
 import { intValue, NoByteForm, type PropertyValue, splitPath, walkProperty } from "../../wasm/property.ts";
 import { metadataValue, utf8Text } from "./struct-attributes.ts";
@@ -16,6 +17,8 @@ export interface AttributeSource {
   attributeResponseHeaders(): HeaderMap | undefined;
   attributeResponseTrailers(): HeaderMap | undefined;
   route(): RouteView | undefined;
+  /** Of a cluster that is there. */
+  clusterMetadata(name: string): Readonly<Record<string, unknown>> | undefined;
   readonly node: PropertyValue | undefined;
 }
 
@@ -42,9 +45,12 @@ function between(startMs: number, endMs: number): PropertyValue | undefined {
   return startMs === 0 || endMs === 0 ? undefined : intValue(Math.round((endMs - startMs) * NS_PER_MS));
 }
 
+/** A map that is not there now is an empty one. */
+const NoEntries: PropertyValue = { kind: "map", entries: [] };
+
 /** Several values of one name are joined by a comma, as matchers see them. */
-function headersValue(headers: HeaderMap | undefined): PropertyValue | undefined {
-  if (headers === undefined) return undefined;
+function headersValue(headers: HeaderMap | undefined): PropertyValue {
+  if (headers === undefined) return NoEntries;
   const joined = new Map<string, string>();
   for (let i = 0; i < headers.names.length; i++) {
     const name = headers.names[i];
@@ -61,7 +67,10 @@ function requestSize({ info }: AttributeSource, source: AttributeSource): Proper
 
 function grpcStatus(source: AttributeSource): PropertyValue | undefined {
   const status = source.attributeResponseTrailers()?.get("grpc-status") ?? source.attributeResponseHeaders()?.get("grpc-status");
-  return status !== undefined && /^\d{1,3}$/.test(status) ? intValue(Number(status)) : undefined;
+  if (status !== undefined && /^\d{1,3}$/.test(status)) return intValue(Number(status));
+  // Any other answer has the gRPC status that stands for its HTTP status.
+  const code = source.info.responseCode;
+  return code === 0 ? undefined : intValue(grpcStatusOf(code));
 }
 
 function beforeQuery(source: AttributeSource): string | undefined {
@@ -80,6 +89,10 @@ function query(source: AttributeSource): string | undefined {
 
 function metadata(value: Readonly<Record<string, unknown>> | undefined): PropertyValue | undefined {
   return value === undefined ? undefined : metadataValue(value);
+}
+
+function hostMetadata(value: Readonly<Record<string, unknown>> | undefined): PropertyValue {
+  return value === undefined || Object.keys(value).length === 0 ? NoByteForm : metadataValue(value);
 }
 
 function filterState({ info }: AttributeSource): PropertyValue {
@@ -103,20 +116,21 @@ const Table: Readonly<Record<string, Attribute>> = {
   "request.id": requestHeader("x-request-id"),
   "request.protocol": ({ info }) => text(info.protocol),
   "request.headers": (source) => headersValue(source.attributeRequestHeaders()),
-  "request.headers_bytes": (source) => optionalInt(source.attributeRequestHeaders()?.byteSize()),
+  "request.headers_bytes": (source) => intValue(source.attributeRequestHeaders()?.byteSize() ?? 0),
   "request.time": ({ info }) => intValue(BigInt(Math.round(info.startTimeMs * 1000)) * 1000n),
   "request.duration": ({ info }) => between(info.startMonotonic, info.completeAt),
   "request.size": (source) => requestSize(source, source),
-  "request.total_size": ({ info }) => intValue(info.bytesReceived + info.requestHeaderBytes),
+  "request.total_size": (source) => intValue(source.info.bytesReceived + (source.attributeRequestHeaders()?.byteSize() ?? 0)),
   "response.code": ({ info }) => (info.responseCode === 0 ? undefined : intValue(info.responseCode)),
   "response.code_details": ({ info }) => (info.responseCodeDetails === "" && info.hasDetails ? "" : text(info.responseCodeDetails)),
   "response.flags": ({ info }) => intValue(info.responseFlags),
   "response.grpc_status": grpcStatus,
   "response.headers": (source) => headersValue(source.attributeResponseHeaders()),
-  "response.headers_bytes": (source) => optionalInt(source.attributeResponseHeaders()?.byteSize()),
+  "response.headers_bytes": (source) => intValue(source.attributeResponseHeaders()?.byteSize() ?? 0),
   "response.trailers": (source) => headersValue(source.attributeResponseTrailers()),
   "response.size": ({ info }) => intValue(info.bytesSent),
-  "response.total_size": ({ info }) => intValue(info.bytesSent + info.responseHeaderBytes),
+  "response.total_size": (source) =>
+    intValue(source.info.bytesSent + (source.attributeResponseHeaders()?.byteSize() ?? 0) + (source.attributeResponseTrailers()?.byteSize() ?? 0)),
   "response.backend_latency": ({ info }) => between(info.upstreamFirstByteSentAt, info.upstreamLastByteReceivedAt),
   "source.address": ({ info }) => text(info.downstreamRemoteAddress),
   "source.port": ({ info }) => portOf(info.downstreamRemoteAddress),
@@ -124,34 +138,30 @@ const Table: Readonly<Record<string, Attribute>> = {
   "destination.port": ({ info }) => portOf(info.connection.localAddress),
   "connection.id": ({ info }) => intValue(info.connection.connectionId),
   "connection.mtls": ({ info }) => info.connection.mtls,
-  "connection.requested_server_name": ({ info }) => text(info.connection.requestedServerName),
+  "connection.requested_server_name": ({ info }) => utf8Text(info.connection.requestedServerName),
   "connection.tls_version": ({ info }) => text(info.connection.tlsVersion),
   "connection.termination_details": ({ info }) => text(info.connectionTerminationDetails),
   "upstream.address": ({ info }) => text(info.upstreamHost),
   "upstream.port": ({ info }) => (info.upstreamHost === "" ? undefined : portOf(info.upstreamHost)),
   "upstream.local_address": ({ info }) => text(info.upstreamLocalAddress),
-  "upstream.transport_failure_reason": ({ info }) => text(info.upstreamTransportFailureReason),
+  "upstream.transport_failure_reason": ({ info }) => (info.upstreamHost === "" ? undefined : utf8Text(info.upstreamTransportFailureReason)),
   "upstream.request_attempt_count": ({ info }) => intValue(info.upstreamRequestAttemptCount),
   "upstream.cx_pool_ready_duration": ({ info }) => between(info.startMonotonic, info.upstreamConnectionReadyAt),
   metadata: ({ info }) => metadataValue(info.dynamicMetadata ?? {}),
   filter_state: filterState,
   "xds.node": ({ node }) => node,
   "xds.cluster_name": (source) => text(source.info.clusterName || (source.route()?.clusterName ?? "")),
-  "xds.cluster_metadata": ({ info }) => metadata(info.clusterMetadata),
+  "xds.cluster_metadata": (source) => metadata(source.info.clusterMetadata ?? source.clusterMetadata(source.route()?.clusterName ?? "")),
   "xds.route_name": (source) => text(source.info.routeName || (source.route()?.routeName ?? "")),
   "xds.route_metadata": (source) => metadata(source.info.routeMetadata ?? source.route()?.metadata),
   "xds.virtual_host_name": (source) => text(source.info.virtualHostName || (source.route()?.virtualHostName ?? "")),
-  // Asked for before there is a host with metadata, Envoy answers that it has no byte form.
-  "xds.upstream_host_metadata": ({ info }) => metadata(info.upstreamHostMetadata) ?? NoByteForm,
-  "xds.filter_chain_name": ({ info }) => text(info.connection.filterChainName),
+  // A host without metadata has no byte form, in Envoy's words.
+  "xds.upstream_host_metadata": ({ info }) => (info.upstreamHost === "" ? undefined : hostMetadata(info.upstreamHostMetadata)),
+  "xds.filter_chain_name": ({ info }) => utf8Text(info.connection.filterChainName),
   "xds.listener_metadata": ({ info }) => metadataValue(info.connection.listenerMetadata),
   "xds.listener_direction": ({ info }) => intValue(info.connection.direction),
   connection_id: ({ info }) => intValue(info.connection.connectionId),
 };
-
-function optionalInt(value: number | undefined): PropertyValue | undefined {
-  return value === undefined ? undefined : intValue(value);
-}
 
 /** By path with NUL between segments. */
 const byPath = new Map<string, Attribute>();

@@ -25,24 +25,34 @@ const GrpcUnavailable = 14;
 const NoBytes = new Uint8Array(0);
 const EmptyBuffer: BufferView = { length: 0, bytes: () => NoBytes, splice: () => {} };
 
+type ClusterMetadata = (name: string) => Readonly<Record<string, unknown>> | undefined;
+
 /** One plugin in one chain of one worker. */
 export class WasmFilterFactory implements StreamFilterFactory {
   readonly name: string;
   private readonly plugin: Plugin;
   private readonly node: PropertyValue | undefined;
   private readonly release: (plugin: Plugin) => void;
+  private readonly clusterMetadata: ClusterMetadata;
 
   /** `release` is called once, when the chain is gone: usually WasmRuntime.closePlugin. */
-  constructor(name: string, plugin: Plugin, node: PropertyValue | undefined, release: (plugin: Plugin) => void) {
+  constructor(
+    name: string,
+    plugin: Plugin,
+    node: PropertyValue | undefined,
+    release: (plugin: Plugin) => void,
+    clusterMetadata: ClusterMetadata = () => undefined,
+  ) {
     this.name = name;
     this.plugin = plugin;
     this.node = node;
     this.release = release;
+    this.clusterMetadata = clusterMetadata;
   }
 
   createFilter(callbacks: FilterCallbacks): StreamFilter | undefined {
     const root = this.plugin.acquire();
-    if (root !== undefined) return new WasmFilter(root, this.plugin, this.node, callbacks);
+    if (root !== undefined) return new WasmFilter(root, this.plugin, this.node, callbacks, this.clusterMetadata);
     return this.plugin.failsOpen ? undefined : new FailClosedFilter(callbacks);
   }
 
@@ -97,7 +107,10 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isLogging = false;
   private isFailHandled = false;
 
-  constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks) {
+  readonly clusterMetadata: ClusterMetadata;
+
+  constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks, clusterMetadata: ClusterMetadata) {
+    this.clusterMetadata = clusterMetadata;
     this.info = callbacks.info;
     this.node = node;
     this.root = root;
@@ -303,7 +316,8 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
 
   closeStream(type: StreamType): void {
     if (type === StreamType.HttpRequest || type === StreamType.HttpResponse) {
-      this.callbacks.resetStream("wasm_close_stream");
+      // What the upstream's answer said about itself stays.
+      this.callbacks.resetStream(this.info.responseCodeDetails === "" ? "wasm_close_stream" : "");
     }
   }
 

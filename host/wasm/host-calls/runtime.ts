@@ -65,7 +65,7 @@ export function getProperty(vm: Vm, pathPtr: number, pathLen: number, ptrSlot: n
   if (path === undefined) return WasmResult.InvalidMemoryAccess;
   if (path.length > vm.limits.maxPropertyPathBytes) return WasmResult.NotFound;
   const normal = normalizePath(path);
-  if (normal === "") return WasmResult.SerializationFailure;
+  if (normal === "") return path === "" ? WasmResult.SerializationFailure : WasmResult.NotFound;
   const value = vm.property(normal);
   if (value === undefined) return WasmResult.NotFound;
   if (typeof value === "string") return vm.memory.returnLatin1(value, ptrSlot, lenSlot);

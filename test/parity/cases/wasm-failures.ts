@@ -1,6 +1,6 @@
 // Modules that trap: what becomes of the stream, of the streams after it, and of the plugins that share the VM.
 import { bootstrap, get, post, wasmFilter } from "../config.ts";
-import type { ParityGroup } from "../harness.ts";
+import type { ParityCase, ParityGroup, ParityRequest } from "../harness.ts";
 import { compiledModule } from "../modules.ts";
 import { run, send } from "./wasm-support.ts";
 
@@ -9,25 +9,28 @@ const ANSWERS = {
   "/check": "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
 };
 
-export const wasmReload: ParityGroup = {
-  name: "wasm FAIL_RELOAD",
+/** The first one takes its time, so that the back-off is over. */
+const AFTER: readonly ParityRequest[] = [{ raw: "GET /up HTTP/1.1\r\n", later: ["host: a.example\r\n\r\n"] }, get("/up")];
+
+/** A group each: the back-off of the next trap would be longer here. */
+const reload = (name: string, first: ParityRequest, more: Partial<ParityCase> = {}): ParityGroup => ({
+  name: `wasm FAIL_RELOAD, ${name}`,
   config: (ports) =>
-    bootstrap(ports, {
-      httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_RELOAD", reload_config: { backoff: { base_interval: "0.05s" } } })],
-    }),
+    bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_RELOAD", reload_config: { backoff: { base_interval: "0.01s" } } })] }),
   upstream: ANSWERS,
-  // Each case leaves a dead VM behind; the next one finds a new VM, because the back-off is over by then.
-  cases: [
-    { name: "trap in request headers", requests: [run("rh:trap"), { ...run("rh:get 0 :path"), quietMs: 150 }, run("rh:get 0 :path")] },
-    { name: "trap in the request body", requests: [send("rb:trap"), get("/up"), get("/up")], without: { parts: ["upstream", "log"], why: "the request under way is cut off: whether the upstream saw it is a matter of time" } },
-    { name: "trap in response headers", requests: [run("sh:trap"), get("/up"), get("/up")] },
-    { name: "trap in the response body", requests: [{ ...run("sb:trap", "/chunks"), end: true }, get("/up")] },
-    { name: "trap in the log", requests: [run("log:trap"), get("/up"), get("/up")] },
-    { name: "trap in done", requests: [run("done:trap"), get("/up"), get("/up")] },
-    { name: "trap in delete", requests: [run("delete:trap"), get("/up"), get("/up")] },
-    { name: "memory without end", requests: [run("rh:grow"), get("/up"), get("/up")] },
-  ],
-};
+  cases: [{ name: "the stream, and those after the back-off", requests: [first, ...AFTER], ...more }],
+});
+
+export const wasmReloads: readonly ParityGroup[] = [
+  reload("trap in request headers", run("rh:trap")),
+  reload("trap in the request body", send("rb:trap"), { without: { parts: ["upstream", "log"], why: "the request under way is cut off: whether the upstream saw it is a matter of time" } }),
+  reload("trap in response headers", run("sh:trap")),
+  reload("trap in the response body", { ...run("sb:trap", "/chunks"), end: true }),
+  reload("trap in the log", run("log:trap")),
+  reload("trap in done", run("done:trap")),
+  reload("trap in delete", run("delete:trap")),
+  reload("memory without end", run("rh:grow")),
+];
 
 export const wasmClosed: ParityGroup = {
   name: "wasm FAIL_CLOSED",

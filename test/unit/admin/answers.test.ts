@@ -7,7 +7,12 @@ import { ask, endpointPaths, fakeViews, resource, startedAtMs } from "./support.
 const text = "text/plain; charset=UTF-8";
 
 test("statuses and bodies", () => {
-  const cases: readonly { readonly target: string; readonly status?: number; readonly body: string | RegExp; readonly views?: Partial<AdminViews> }[] = [
+  const cases: readonly {
+    readonly target: string;
+    readonly status?: number;
+    readonly body: string | RegExp;
+    readonly views?: Partial<AdminViews>;
+  }[] = [
     { target: "/ready", body: "LIVE\n" },
     { target: "/ready?x=1", body: "LIVE\n" },
     { target: "DELETE /ready", body: "LIVE\n" },
@@ -30,14 +35,30 @@ test("statuses and bodies", () => {
     { target: "/stats?filter=(", status: 400, body: /^Invalid re2 regex: missing / },
     { target: "/stats?format=foo", status: 400, body: "usage: /stats?format=(html|active-html|json|prometheus|text)\n\n" },
     { target: "/stats?type=Bad", status: 400, body: "invalid &type= param" },
-    { target: "/stats?histogram_buckets=xx", status: 400, body: /^usage: \/stats\?histogram_buckets=\(cumulative\|disjoint\|detailed\|summary/ },
+    {
+      target: "/stats?histogram_buckets=xx",
+      status: 400,
+      body: /^usage: \/stats\?histogram_buckets=\(cumulative\|disjoint\|detailed\|summary/,
+    },
     { target: "/stats/prometheus?histogram_buckets=detailed", status: 400, body: "unsupported prometheus histogram bucket mode" },
     { target: "/stats?format=json", body: '{"stats":[]}' },
     { target: "/config_dump?resource=nope", status: 404, body: "nope not found in config dump" },
-    { target: "/config_dump?resource=bootstrap", status: 400, body: "bootstrap is not a repeated field. Use ?mask=bootstrap to get only this field" },
+    {
+      target: "/config_dump?resource=bootstrap",
+      status: 400,
+      body: "bootstrap is not a repeated field. Use ?mask=bootstrap to get only this field",
+    },
     { target: "/config_dump?name_regex=(", status: 400, body: /^INVALID_ARGUMENT: Error while parsing name_regex from \(: missing / },
-    { target: "/config_dump?mask=static_clusters.cluster.name,bootstrap.node.id", status: 400, body: "FieldMask static_clusters.cluster.name,bootstrap.node.id could not be successfully applied to any configs." },
-    { target: "/config_dump?resource=static_clusters&mask=foo.bar", status: 400, body: /^FieldMask .*foo\.bar.* could not be successfully used\.$/ },
+    {
+      target: "/config_dump?mask=static_clusters.cluster.name,bootstrap.node.id",
+      status: 400,
+      body: "FieldMask static_clusters.cluster.name,bootstrap.node.id could not be successfully applied to any configs.",
+    },
+    {
+      target: "/config_dump?resource=static_clusters&mask=foo.bar",
+      status: 400,
+      body: /^FieldMask .*foo\.bar.* could not be successfully used\.$/,
+    },
     { target: "/config_dump?resource=dynamic_active_clusters&name_regex=zzz", body: "{}\n" },
     { target: "/_wasm/filters/nobody", status: 404, body: /^no filter nobody/ },
   ];
@@ -57,7 +78,12 @@ test("actions reach the server, quitting only after the answer", () => {
   ask(views, "POST /healthcheck/ok");
   ask(views, "POST /reopen_logs");
   const quit = ask(views, "POST /quitquitquit");
-  assert.deepEqual(views.calls, [{ inboundOnly: false, graceful: true, skipExit: true }, { isFailed: true }, { isFailed: false }, "reopenLogs"]);
+  assert.deepEqual(views.calls, [
+    { inboundOnly: false, graceful: true, skipExit: true },
+    { isFailed: true },
+    { isFailed: false },
+    "reopenLogs",
+  ]);
   quit.afterSent?.();
   assert.equal(views.calls.at(-1), "quit");
 });
@@ -89,9 +115,21 @@ test("logging: shown, changed, refused as a whole", () => {
 
 test("memory, runtime and what is not ready", () => {
   const views = fakeViews({
-    bootstrapJson: { layered_runtime: { layers: [{ name: "static", static_layer: { "a.b": 5, c: "x" } }, { name: "other", static_layer: { a: { b: 7 } } }, { name: "admin", admin_layer: {} }] } },
+    bootstrapJson: {
+      layered_runtime: {
+        layers: [
+          { name: "static", static_layer: { "a.b": 5, c: "x" } },
+          { name: "other", static_layer: { a: { b: 7 } } },
+          { name: "admin", admin_layer: {} },
+        ],
+      },
+    },
     runtime: () => ({ "a.b": 7, c: "x" }),
-    resources: () => [resource({ kind: "listener", name: "l", state: "warming" }), resource({ kind: "cluster", name: "c", state: "replacing" }), resource({ kind: "cluster", name: "ok" })],
+    resources: () => [
+      resource({ kind: "listener", name: "l", state: "warming" }),
+      resource({ kind: "cluster", name: "c", state: "replacing" }),
+      resource({ kind: "cluster", name: "ok" }),
+    ],
   });
   assert.deepEqual(JSON.parse(ask(views, "/memory").body), {
     allocated: "1",
@@ -105,11 +143,16 @@ test("memory, runtime and what is not ready", () => {
     entries: { "a.b": { final_value: "7", layer_values: ["5", "7", ""] }, c: { final_value: "x", layer_values: ["x", "", ""] } },
     layers: ["static", "other", "admin"],
   });
-  assert.deepEqual(JSON.parse(ask(views, "/init_dump?mask=listener").body), { unready_targets_dumps: [{ name: "init manager listener", target_names: ["listener l"] }] });
+  assert.deepEqual(JSON.parse(ask(views, "/init_dump?mask=listener").body), {
+    unready_targets_dumps: [{ name: "init manager listener", target_names: ["listener l"] }],
+  });
 });
 
 test("server_info", () => {
-  const info = JSON.parse(ask(fakeViews({ commandLine: { "drain-time-s": "5", "config-yaml": "a: {private_key: xyz}\npassword: hunter2\n" } }), "/server_info").body) as {
+  const info = JSON.parse(
+    ask(fakeViews({ commandLine: { "drain-time-s": "5", "config-yaml": "a: {private_key: xyz}\npassword: hunter2\n" } }), "/server_info")
+      .body,
+  ) as {
     version: string;
     state: string;
     uptime_current_epoch: string;
@@ -122,7 +165,14 @@ test("server_info", () => {
   assert.equal(info.command_line_options.drain_time, "5s");
   assert.equal(info.command_line_options.concurrency, 2);
   assert.doesNotMatch(String(info.command_line_options.config_yaml), /xyz|hunter2/);
-  assert.deepEqual(info.node, { id: "n1", cluster: "c1", metadata: { A: "b" }, locality: { region: "rr", zone: "zz" }, user_agent_name: "sluice", user_agent_version: "1.2.3" });
+  assert.deepEqual(info.node, {
+    id: "n1",
+    cluster: "c1",
+    metadata: { A: "b" },
+    locality: { region: "rr", zone: "zz" },
+    user_agent_name: "sluice",
+    user_agent_version: "1.2.3",
+  });
 });
 
 test("statistics by kind, filter and format", () => {
@@ -134,7 +184,10 @@ test("statistics by kind, filter and format", () => {
   store.counter("<b>&").inc();
   views.bench.flushAnnouncements();
   const cases: readonly (readonly [string, string])[] = [
-    ["/stats", "<b>&: 1\ncluster.up.upstream_cx_active: 0\ncluster.up.upstream_cx_total: 2\ncluster.up.upstream_rq_time: No recorded values\n"],
+    [
+      "/stats",
+      "<b>&: 1\ncluster.up.upstream_cx_active: 0\ncluster.up.upstream_cx_total: 2\ncluster.up.upstream_rq_time: No recorded values\n",
+    ],
     ["/stats?usedonly", "<b>&: 1\ncluster.up.upstream_cx_total: 2\n"],
     ["/stats?type=Gauges", "cluster.up.upstream_cx_active: 0\n"],
     ["/stats?type=TextReadouts", ""],
@@ -143,8 +196,14 @@ test("statistics by kind, filter and format", () => {
     ["/stats?filter=cx_.%2Btotal$", ""],
     ["/stats?filter=cx_t.+l$", "cluster.up.upstream_cx_total: 2\n"],
     ["/stats?format=json&type=Counters&filter=cluster", '{"stats":[{"name":"cluster.up.upstream_cx_total","value":2}]}'],
-    ["/stats/prometheus?usedonly&filter=cluster", '# TYPE envoy_cluster_upstream_cx_total counter\nenvoy_cluster_upstream_cx_total{envoy_cluster_name="up"} 2\n'],
-    ["/stats?format=prometheus&usedonly&filter=cluster", '# TYPE envoy_cluster_upstream_cx_total counter\nenvoy_cluster_upstream_cx_total{envoy_cluster_name="up"} 2\n'],
+    [
+      "/stats/prometheus?usedonly&filter=cluster",
+      '# TYPE envoy_cluster_upstream_cx_total counter\nenvoy_cluster_upstream_cx_total{envoy_cluster_name="up"} 2\n',
+    ],
+    [
+      "/stats?format=prometheus&usedonly&filter=cluster",
+      '# TYPE envoy_cluster_upstream_cx_total counter\nenvoy_cluster_upstream_cx_total{envoy_cluster_name="up"} 2\n',
+    ],
   ];
   for (const [target, body] of cases) assert.equal(ask(views, target).body, body, target);
   assert.ok(views.calls.includes("refreshStats"));
@@ -167,7 +226,17 @@ test("every endpoint stands in the help, and answers", () => {
 
 test("certificates", () => {
   const pem = TEST_CERTIFICATE;
-  const views = fakeViews({ certificates: () => [{ caCert: undefined, certChain: [{ path: "<inline>", pem }, { path: "/etc/none.pem", pem: "" }] }] });
+  const views = fakeViews({
+    certificates: () => [
+      {
+        caCert: undefined,
+        certChain: [
+          { path: "<inline>", pem },
+          { path: "/etc/none.pem", pem: "" },
+        ],
+      },
+    ],
+  });
   assert.deepEqual(JSON.parse(ask(views, "/certs").body), {
     certificates: [
       {

@@ -55,14 +55,21 @@ const socket = (address: string, port: number): Endpoint["address"] => ({ kind: 
 
 export const clusters: readonly AdminCluster[] = [
   {
-    config: cluster("up", [locality([endpoint(socket("127.0.0.1", 37001))])], { circuitBreakers: { default: { ...limits, maxConnections: 7 }, high: limits } }),
+    config: cluster("up", [locality([endpoint(socket("127.0.0.1", 37001))])], {
+      circuitBreakers: { default: { ...limits, maxConnections: 7 }, high: limits },
+    }),
     addedViaApi: false,
     assignment: undefined,
   },
   {
     config: cluster("dyn", [], { type: "EDS", edsServiceName: "dyn-eds" }),
     addedViaApi: true,
-    assignment: { clusterName: "dyn-eds", localities: [locality([endpoint(socket("127.0.0.1", 37001))])], overprovisioningFactor: undefined, dropPerMillion: 0 },
+    assignment: {
+      clusterName: "dyn-eds",
+      localities: [locality([endpoint(socket("127.0.0.1", 37001))])],
+      overprovisioningFactor: undefined,
+      dropPerMillion: 0,
+    },
   },
   {
     config: cluster(
@@ -70,7 +77,12 @@ export const clusters: readonly AdminCluster[] = [
       [
         locality(
           [
-            endpoint(socket("::1", 37001), { hostname: "h.example", healthStatus: "DRAINING", weight: 3, metadata: { "envoy.lb": { canary: true } } }),
+            endpoint(socket("::1", 37001), {
+              hostname: "h.example",
+              healthStatus: "DRAINING",
+              weight: 3,
+              metadata: { "envoy.lb": { canary: true } },
+            }),
             endpoint({ kind: "pipe", path: "/tmp/p.sock" }, { healthStatus: "UNHEALTHY" }),
             endpoint(socket("127.0.0.2", 37001), { healthStatus: "DEGRADED" }),
           ],
@@ -85,7 +97,15 @@ export const clusters: readonly AdminCluster[] = [
 ];
 
 export function resource(changes: Partial<AdminResource> & Pick<AdminResource, "kind" | "name">): AdminResource {
-  return { source: "/etc/r.yaml", versionInfo: "v1", lastUpdatedMs: startedAtMs, state: "active", json: { name: changes.name }, error: undefined, ...changes };
+  return {
+    source: "/etc/r.yaml",
+    versionInfo: "v1",
+    lastUpdatedMs: startedAtMs,
+    state: "active",
+    json: { name: changes.name },
+    error: undefined,
+    ...changes,
+  };
 }
 
 export interface FakeViews extends AdminViews {
@@ -101,15 +121,25 @@ export function fakeViews(changes: Partial<AdminViews> = {}): FakeViews {
     ["http", "info"],
   ]);
   const store = bench.store(1);
-  for (const [stat, value] of Object.entries({ cx_total: 2, rq_error: 7, rq_success: 14, rq_total: 21 })) store.counter(hostStatName("up", "127.0.0.1:37001", stat)).add(value);
+  for (const [stat, value] of Object.entries({ cx_total: 2, rq_error: 7, rq_success: 14, rq_total: 21 }))
+    store.counter(hostStatName("up", "127.0.0.1:37001", stat)).add(value);
+  for (const stat of ["cx_total", "rq_success", "rq_total"]) store.counter(hostStatName("dyn", "127.0.0.1:37001", stat)).add(1);
   store.gauge(hostStatName("up", "127.0.0.1:37001", "cx_active")).set(2);
+  store.gauge(hostStatName("dyn", "127.0.0.1:37001", "cx_active")).set(1);
   bench.flushAnnouncements();
   return {
     bench,
     calls,
     version: "1.2.3",
     startedAtMs,
-    node: { id: "n1", cluster: "c1", metadata: { A: "b" }, locality: { region: "rr", zone: "zz", subZone: "" }, userAgentName: "", userAgentVersion: "" },
+    node: {
+      id: "n1",
+      cluster: "c1",
+      metadata: { A: "b" },
+      locality: { region: "rr", zone: "zz", subZone: "" },
+      userAgentName: "",
+      userAgentVersion: "",
+    },
     bootstrapJson: { admin: {}, node: { id: "written" } },
     commandLine: { "config-path": "b.yaml", "drain-time-s": "5" },
     concurrency: 2,
@@ -121,7 +151,13 @@ export function fakeViews(changes: Partial<AdminViews> = {}): FakeViews {
     clusters: () => clusters,
     listeners: () => [
       { name: "l1", addresses: [{ kind: "socket", address: "127.0.0.1", port: 37010 }] },
-      { name: "l2", addresses: [{ kind: "socket", address: "::1", port: 1 }, { kind: "pipe", path: "/tmp/l.sock" }] },
+      {
+        name: "l2",
+        addresses: [
+          { kind: "socket", address: "::1", port: 1 },
+          { kind: "pipe", path: "/tmp/l.sock" },
+        ],
+      },
     ],
     resources: () => [],
     plugins: () => [],
@@ -141,7 +177,12 @@ export function fakeViews(changes: Partial<AdminViews> = {}): FakeViews {
 }
 
 export function contextOf(views: AdminViews): EndpointContext {
-  return { views, tags: new TagProducer(views.statsTags, views.useAllDefaultTags), nowMs: () => startedAtMs + 5500, reopenLogs: () => views.reopenLogs() };
+  return {
+    views,
+    tags: new TagProducer(views.statsTags, views.useAllDefaultTags),
+    nowMs: () => startedAtMs + 5500,
+    reopenLogs: () => views.reopenLogs(),
+  };
 }
 
 export function routerOf(views: AdminViews, errors: string[] = []): AdminRouter {
@@ -151,7 +192,14 @@ export function routerOf(views: AdminViews, errors: string[] = []): AdminRouter 
 /** Asks as curl does; GET unless the target begins with "POST ". */
 export function ask(views: AdminViews, target: string, head: Partial<IncomingHead> = {}): Answer["response"] {
   const [method, path] = target.includes(" ") ? target.split(" ") : ["GET", target];
-  const answer = routerOf(views).answer({ method, target: path, host: "127.0.0.1:15000", origin: undefined, fetchSite: undefined, ...head });
+  const answer = routerOf(views).answer({
+    method,
+    target: path,
+    host: "127.0.0.1:15000",
+    origin: undefined,
+    fetchSite: undefined,
+    ...head,
+  });
   answer.release();
   return answer.response;
 }
