@@ -1,8 +1,10 @@
 // THE table of access loggers, and their filters, compiled (Envoy: "Access logging").
+import { isUtf8 } from "node:buffer";
 import type { Random } from "../base/system.ts";
 import type { AccessLog, AccessLogFilter, Comparison, JsonFormat, LogFormat } from "../config/access-log.ts";
 import type { AccessLogger } from "../http/conn-manager-config.ts";
-import { compileFormat, type Formatter, grpcStatusNumber } from "../http/formatter.ts";
+import { compileFormat, type Formatter } from "../http/formatter.ts";
+import { grpcStatusOf } from "../http/local-reply.ts";
 import { responseFlagBit } from "../http/response-flags.ts";
 import type { StreamInfo } from "../http/stream-info.ts";
 import { compileFraction, compileHeaderMatcher, type RuntimeReader } from "../router/matchers.ts";
@@ -58,7 +60,7 @@ export function compileLogFilter(filter: AccessLogFilter, random: Random, runtim
     }
     case "grpc_status": {
       const { statuses, exclude } = filter;
-      return (info) => statuses.includes(grpcStatusNumber(info) ?? 2) !== exclude;
+      return (info) => statuses.includes(grpcStatusForFilter(info)) !== exclude;
     }
     case "and": {
       const tests = filter.filters.map((inner) => compileLogFilter(inner, random, runtime));
@@ -71,31 +73,40 @@ export function compileLogFilter(filter: AccessLogFilter, random: Random, runtim
   }
 }
 
+/** Of any answer: the one that it carries, or the one that stands for its HTTP status. */
+function grpcStatusForFilter(info: StreamInfo): number {
+  const text = info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : grpcStatusOf(info.responseCode);
+}
+
 /** A format as one function from stream info to text; JSON values are typed where one operator stands alone. */
 export function compileLogFormat(format: LogFormat): (info: StreamInfo) => string {
   if (format.kind === "text") {
     const formatter = compileFormat(format.format, format.omitEmptyValues);
     return (info) => formatter.format(info);
   }
-  const build = compileJson(format.format, format.omitEmptyValues, format.sortKeys);
+  const build = compileJson(format.format, format.omitEmptyValues);
   return (info) => `${build(info) ?? "null"}\n`;
 }
 
 type JsonBuilder = (info: StreamInfo) => string | undefined;
 
-function compileJson(format: JsonFormat, omitEmpty: boolean, sortKeys: boolean): JsonBuilder {
+function compileJson(format: JsonFormat, omitEmpty: boolean): JsonBuilder {
   if (typeof format === "string") return compileJsonString(compileFormat(format, omitEmpty), omitEmpty);
   if (format === null || typeof format === "number" || typeof format === "boolean") {
     const constant = JSON.stringify(format);
     return () => constant;
   }
   if (isList(format)) {
-    const items = format.map((item) => compileJson(item, omitEmpty, sortKeys));
-    return (info) => `[${items.map((item) => item(info) ?? "null").join(",")}]`;
+    const items = format.map((item) => compileJson(item, omitEmpty));
+    return (info) => {
+      const values = items.map((item) => item(info));
+      return `[${(omitEmpty ? values.filter((value) => value !== undefined) : values.map((value) => value ?? "null")).join(",")}]`;
+    };
   }
-  const keys = Object.keys(format);
-  if (sortKeys) keys.sort();
-  const fields = keys.map((key) => ({ key: `${JSON.stringify(key)}:`, build: compileJson(format[key], omitEmpty, sortKeys) }));
+  // Envoy keeps the format in a map: its keys come out in order whether or not that was asked for.
+  const keys = Object.keys(format).sort();
+  const fields = keys.map((key) => ({ key: `${JSON.stringify(key)}:`, build: compileJson(format[key], omitEmpty) }));
   return (info) => {
     let out = "{";
     for (const { key, build } of fields) {
@@ -121,10 +132,19 @@ function compileJsonString(formatter: Formatter, omitEmpty: boolean): JsonBuilde
   };
 }
 
-/** JSON string; control characters of both sets are escaped, so that a header cannot forge a line or drive a terminal. */
+/**
+ * JSON string of bytes, one character each. UTF-8 stays as it is, other bytes are escaped one by one. Control characters of both
+ * sets are escaped, so that a header cannot forge a line or drive a terminal.
+ */
 function quote(text: string): string {
   const json = JSON.stringify(text);
-  return /[\x7f-\xff]/.test(json) ? json.replace(/[\x7f-\xff]/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`) : json;
+  if (!/[\x7f-\xff]/.test(json)) return json;
+  if (!isUtf8(Buffer.from(json, "latin1"))) return json.replace(/[\x7f-\xff]/g, escapeByte);
+  return json.replace(/\xc2([\x80-\x9f])/g, (_pair, c: string) => escapeByte(c)).replace(/\x7f/g, escapeByte);
+}
+
+function escapeByte(c: string): string {
+  return `\\u00${c.charCodeAt(0).toString(16)}`;
 }
 
 class FileLogger implements AccessLogger {

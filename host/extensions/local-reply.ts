@@ -22,7 +22,7 @@ function compileBody(format: LocalReplyFormat): BodyFormat {
   return (info, reply) => {
     const body = json ? JSON.stringify(reply.body).slice(1, -1) : reply.body;
     const text = build(info);
-    reply.body = (json ? text.slice(0, -1) : text).replaceAll(marker, () => body);
+    reply.body = text.replaceAll(marker, () => body);
     reply.contentType = contentType;
   };
 }

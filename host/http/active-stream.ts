@@ -96,6 +96,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const bad = checkRequest(headers, this.upgrade, config);
     if (bad !== undefined) {
       if (bad.statistic !== undefined) ctx.stats[bad.statistic].inc();
+      // Refused before it counts as received: the connection goes with it.
+      if (bad.reply.status === 400) this.requestEnded = false;
       this.sendLocalReply(bad.reply);
       return;
     }
@@ -251,7 +253,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
         break;
       case TIMER_MAX_DURATION:
         stats.downstreamRqMaxDurationReached.inc();
-        this.info.setFlag(ResponseFlag.DurationTimeout);
         this.sendLocalReply({ status, body: "downstream duration timeout", details: "max_duration_timeout" });
         break;
       default:
@@ -461,7 +462,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
         stats.downstreamRqByClass[byClass].inc();
         stats.listenerRqByClass[byClass].inc();
       }
-      stats.downstreamRqTime.record(info.completeAt - info.startMonotonic);
+      stats.downstreamRqTime.record(Math.floor(info.completeAt - info.startMonotonic));
     }
     for (const context of this.contexts) context.decodeState.filter.onStreamComplete();
     for (const log of ctx.accessLogs) log.log(info);

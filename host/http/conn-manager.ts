@@ -108,7 +108,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
       stats.downstreamCxDestroyRemote.inc();
       if (active) stats.downstreamCxDestroyRemoteActiveRq.inc();
     }
-    stats.downstreamCxLengthMs.record(this.config.clock.now - this.openedAt);
+    stats.downstreamCxLengthMs.record(Math.floor(this.config.clock.now - this.openedAt));
     stats.downstreamCxTxBytesTotal.add(this.connection.socket.bytesWritten);
     this.codec.onClose(error);
     this.onGone(this);
@@ -151,7 +151,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
       this.connection.reset();
       return;
     }
-    this.refuse(status, details, encoder, ResponseFlag.DownstreamProtocolError);
+    this.refuse(status, details, encoder, status === 408 ? 0 : ResponseFlag.DownstreamProtocolError);
   }
 
   /** A request that never became a stream still gets its log line, as Envoy gives it one. */

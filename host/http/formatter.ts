@@ -7,7 +7,26 @@ import { formatResponseFlags } from "./response-flags.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
 /** One operator bound to its arguments: its value, or undefined when there is none ("-" in text, null in JSON). */
-export type Provider = (info: StreamInfo) => string | number | boolean | undefined;
+export type Provider = (info: StreamInfo) => string | number | boolean | JsonText | undefined;
+
+/** A value that is JSON already: typed JSON logs print it as it is. */
+export class JsonText {
+  private readonly json: string;
+  constructor(json: string) {
+    this.json = json;
+  }
+  toString(): string {
+    return this.json;
+  }
+}
+
+/** Plain data as JSON with its keys in order, as protobuf's maps come out of Envoy. */
+function sortedJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(sortedJson).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${sortedJson(member)}`).join(",")}}`;
+}
 
 export interface Formatter {
   /** Text with `absent` ("-", or "" with omit_empty_values) where a value is missing. */
@@ -65,8 +84,8 @@ function metadata(read: (info: StreamInfo) => Readonly<Record<string, unknown>> 
         value = (value as Readonly<Record<string, unknown>>)[key];
       }
       if (value === undefined || value === null) return undefined;
-      const text = typeof value === "string" ? value : JSON.stringify(value);
-      return maxLength === undefined ? text : text.slice(0, maxLength);
+      if (maxLength !== undefined) return (typeof value === "string" ? value : sortedJson(value)).slice(0, maxLength);
+      return typeof value === "object" ? new JsonText(sortedJson(value)) : (value as string | number | boolean);
     };
   };
 }
@@ -111,6 +130,11 @@ function portOf(address: string): number | undefined {
   return colon < 0 ? undefined : Number(address.slice(colon + 1));
 }
 
+/** The address of a connection, so "" until there was one. */
+function upstreamPeer(info: StreamInfo): string {
+  return info.upstreamConnectionReadyAt > 0 ? info.upstreamHost : "";
+}
+
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, us: 1000, ns: 1_000_000 };
 
 /** Adding an operator is a row here. */
@@ -125,7 +149,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   PATH: ({ argument, maxLength }) => pathProvider(argument, maxLength),
   PROTOCOL: plain((info) => nonEmpty(info.protocol)),
   REQUEST_DURATION: plain(since((info) => info.requestCompleteAt)),
-  REQUEST_TX_DURATION: plain(since((info) => info.upstreamLastByteSentAt)),
+  REQUEST_TX_DURATION: plain(since((info) => (info.upstreamFirstByteSentAt > 0 ? info.upstreamLastByteSentAt : 0))),
   RESPONSE_DURATION: plain(since((info) => info.upstreamFirstByteReceivedAt)),
   RESPONSE_TX_DURATION: plain((info) =>
     info.completeAt > 0 && info.upstreamFirstByteReceivedAt > 0
@@ -152,9 +176,9 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   RESPONSE_FLAGS_LONG: plain((info) => formatResponseFlags(info, true)),
   UPSTREAM_TRANSPORT_FAILURE_REASON: plain((info) => nonEmpty(info.upstreamTransportFailureReason.replaceAll(" ", "_"))),
   UPSTREAM_HOST: plain((info) => nonEmpty(info.upstreamHost)),
-  UPSTREAM_REMOTE_ADDRESS: plain((info) => nonEmpty(info.upstreamHost)),
-  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((info) => ipOf(info.upstreamHost)),
-  UPSTREAM_REMOTE_PORT: plain((info) => portOf(info.upstreamHost)),
+  UPSTREAM_REMOTE_ADDRESS: plain((info) => nonEmpty(upstreamPeer(info))),
+  UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((info) => ipOf(upstreamPeer(info))),
+  UPSTREAM_REMOTE_PORT: plain((info) => portOf(upstreamPeer(info))),
   UPSTREAM_LOCAL_ADDRESS: plain((info) => nonEmpty(info.upstreamLocalAddress)),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((info) => ipOf(info.upstreamLocalAddress)),
   UPSTREAM_LOCAL_PORT: plain((info) => portOf(info.upstreamLocalAddress)),

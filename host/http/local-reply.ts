@@ -81,8 +81,8 @@ export function buildLocalReply(
   // An empty body gets its "content-length: 0" from the codec, behind the filters.
   if (out.body !== "") {
     headers.add("content-length", String(out.body.length));
-    // A type of the reply's own stays where it is.
-    headers.set("content-type", out.contentType);
+    // A type of the reply's own, or of a mapper, stays.
+    if (!headers.has("content-type")) headers.add("content-type", out.contentType);
   }
   return { headers, body: out.body };
 }

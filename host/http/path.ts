@@ -20,7 +20,7 @@ export function normalizePath(path: string): string | undefined {
     if (/%(?![0-9A-Fa-f]{2})|%00/.test(text)) return undefined;
     text = text.replace(/%[0-9A-Fa-f]{2}/g, (escaped) => {
       const char = String.fromCharCode(Number.parseInt(escaped.slice(1), 16));
-      return UNRESERVED.test(char) ? char : escaped.toUpperCase();
+      return UNRESERVED.test(char) ? char : escaped;
     });
   }
   return text.includes("/.") ? removeDotSegments(text) + query : text + query;

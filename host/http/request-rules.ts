@@ -2,6 +2,7 @@
 import type { HttpConnectionManager } from "../config/listener.ts";
 import type { LocalReply } from "./filter.ts";
 import type { HeaderMap } from "./header-map.ts";
+import { ResponseFlag } from "./stream-info.ts";
 import { hasEscapedSlash, mergeSlashes, normalizePath, unescapeSlashes } from "./path.ts";
 
 export interface Refusal {
@@ -9,7 +10,7 @@ export interface Refusal {
   readonly statistic?: "downstreamRqFailedPathNormalization" | "downstreamRqNonRelativePath";
 }
 
-const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore" } };
+const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore", flags: ResponseFlag.DownstreamProtocolError } };
 const EXPECTATION: Refusal = { reply: { status: 417, body: "Expectation Failed", details: "expectation_failed" } };
 /** "*" of an OPTIONS request: no route can name it. */
 const NON_RELATIVE: Refusal = {
@@ -47,26 +48,24 @@ function rewritePath(headers: HeaderMap, config: HttpConnectionManager): Refusal
   const at = headers.names.indexOf(":path");
   let path = headers.values[at];
   if (path.charCodeAt(0) !== 0x2f) return NON_RELATIVE;
+  const hadEscapedSlash = config.pathWithEscapedSlashesAction !== "KEEP_UNCHANGED" && hasEscapedSlash(path);
+  if (hadEscapedSlash) {
+    path = unescapeSlashes(path);
+    headers.values[at] = path;
+    if (config.pathWithEscapedSlashesAction === "REJECT_REQUEST") return NORMALIZATION;
+  }
   if (config.normalizePath) {
     const normal = normalizePath(path);
     if (normal === undefined) return NORMALIZATION;
     path = normal;
   }
-  if (config.pathWithEscapedSlashesAction !== "KEEP_UNCHANGED" && hasEscapedSlash(path)) {
-    if (config.pathWithEscapedSlashesAction === "REJECT_REQUEST") return NORMALIZATION;
-    path = unescapeSlashes(path);
-    if (config.normalizePath) path = normalizePath(path) ?? path;
-    if (config.pathWithEscapedSlashesAction === "UNESCAPE_AND_REDIRECT") {
-      headers.values[at] = path;
-      return {
-        reply: { status: 307, body: "", details: "path_normalization_failed", headers: [["location", path]] },
-        statistic: "downstreamRqFailedPathNormalization",
-      };
-    }
-  }
   if (config.mergeSlashes) path = mergeSlashes(path);
   headers.values[at] = path;
-  return undefined;
+  if (!hadEscapedSlash || config.pathWithEscapedSlashesAction !== "UNESCAPE_AND_REDIRECT") return undefined;
+  return {
+    reply: { status: 307, body: "", details: "path_normalization_failed", headers: [["location", path]] },
+    statistic: "downstreamRqFailedPathNormalization",
+  };
 }
 
 function rewriteAuthority(headers: HeaderMap, config: HttpConnectionManager): void {

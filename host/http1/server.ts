@@ -184,7 +184,7 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
     if (status !== HeadStatus.Complete) {
       if (status === HeadStatus.BadByte) this.fail(400, "http1.codec_error");
       else if (reader.lineCount === 0) this.fail(414, "request_url_too_long");
-      else this.fail(431, status === HeadStatus.TooLarge ? "request_headers_too_large" : "request_headers_too_many");
+      else this.fail(431, status === HeadStatus.TooLarge ? "http1.headers_too_large" : "http1.too_many_headers");
       return chunk.length;
     }
     const head = this.head;

@@ -191,7 +191,7 @@ export class ActiveListener {
       this.ctx.release();
       stats.cxActive.dec();
       stats.cxDestroy.inc();
-      stats.cxLengthMs.record(flusher.clock.now - openedAt);
+      stats.cxLengthMs.record(Math.floor(flusher.clock.now - openedAt));
       if (this.unused.has(factory)) this.closeChainWhenUnused(factory);
     });
     this.connections.set(active, factory);

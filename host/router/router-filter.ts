@@ -308,16 +308,17 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     info.upstreamFirstByteReceivedAt = now;
     if (code >= 500) attempt.host.stats.rqError.inc();
     else attempt.host.stats.rqSuccess.inc();
-    this.cluster.stats.countCode(code, this.internal);
     if (this.retryState !== undefined) {
       if (this.retryState.wantsStatus(code, headers)) {
         if (this.retry(headers)) {
+          this.cluster.stats.countRetriedCode(code);
           if (!endStream) attempt.cancel();
           return;
         }
       } else if (this.attempts > 1 && code < 500) this.cluster.stats.upstreamRqRetrySuccess.inc();
       this.retryState = undefined;
     }
+    this.cluster.stats.countCode(code, this.internal);
     if (!this.wantsShadow) this.keptBody = undefined;
     this.responseStarted = true;
     info.responseCodeDetails = "via_upstream";
@@ -349,7 +350,8 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   private finishResponse(now: number): void {
     const info = this.callbacks.info;
     info.upstreamLastByteReceivedAt = now;
-    const took = now - info.upstreamFirstByteSentAt;
+    // Whole milliseconds, as Envoy records them.
+    const took = Math.floor(now - info.upstreamFirstByteSentAt);
     this.cluster.stats.upstreamRqTime.record(took);
     (this.internal ? this.cluster.stats.internalRqTime : this.cluster.stats.externalRqTime).record(took);
     this.attempt = undefined;

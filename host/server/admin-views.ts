@@ -81,7 +81,7 @@ function describePlugins(parts: Parts): AdminPlugin[] {
       name: verdict.name,
       source: verdict.source,
       sha256: verdict.refusal === undefined ? verdict.sha256 : workers[0]?.sha256,
-      acceptedAtMs: verdict.refusal === undefined ? verdict.atMs : undefined,
+      acceptedAtMs: verdict.inForceSinceMs,
       workers,
       rejected: verdict.refusal === undefined ? undefined : { atMs: verdict.atMs, problems: [{ path: "", reason: verdict.refusal }] },
       json: undefined,
@@ -98,7 +98,7 @@ function ofResource(status: PluginStatus, name: string, verdict: PluginVerdict |
     name,
     source: status.file,
     sha256: refused === undefined ? status.sha256 : workers[0]?.sha256,
-    acceptedAtMs: status.acceptedAtMs,
+    acceptedAtMs: verdict?.inForceSinceMs ?? status.acceptedAtMs,
     workers,
     // A resource that cannot be read is older news than one whose module refused it only if it came first.
     rejected: status.rejected ?? refused,

@@ -27,7 +27,10 @@ export interface PluginVerdict {
   readonly sha256: string;
   /** undefined: accepted. */
   readonly refusal: string | undefined;
+  /** When this verdict was given. */
   readonly atMs: number;
+  /** Since when the version in force is; undefined: none is. */
+  readonly inForceSinceMs: number | undefined;
 }
 
 type WasmFilter = Extract<HttpFilterConfig, { kind: "wasm" }>;
@@ -40,6 +43,7 @@ export class PluginGate {
   private readonly lastGoodListeners = new Map<string, Listener>();
   private readonly lastGoodExtensions = new Map<string, HttpFilterConfig>();
   private readonly latest = new Map<string, PluginVerdict>();
+  private readonly latestKey = new Map<string, string>();
   private readonly changed = new WeakMap<Listener, Listener>();
 
   constructor(options: PluginGateOptions) {
@@ -55,7 +59,11 @@ export class PluginGate {
     const filters = [...snapshot.listeners.flatMap(wasmFilters), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
     for (const { plugin } of filters) await this.judge(plugin);
     const names = new Set(filters.map((filter) => filter.plugin.name));
-    for (const name of this.latest.keys()) if (!names.has(name)) this.latest.delete(name);
+    for (const name of this.latest.keys()) {
+      if (names.has(name)) continue;
+      this.latest.delete(name);
+      this.latestKey.delete(name);
+    }
     const listeners = snapshot.listeners.map((listener) => this.admitListener(listener));
     const extensionConfigs: Record<string, HttpFilterConfig> = {};
     for (const [name, config] of Object.entries(snapshot.extensionConfigs)) extensionConfigs[name] = this.admitExtension(name, config);
@@ -78,8 +86,11 @@ export class PluginGate {
 
   private record(plugin: PluginConfig, refusal: string | undefined): void {
     const before = this.latest.get(plugin.name);
-    if (before !== undefined && before.sha256 === plugin.sha256 && before.refusal === refusal) return;
-    this.latest.set(plugin.name, { name: plugin.name, source: plugin.source, sha256: plugin.sha256, refusal, atMs: Date.now() });
+    const key = structuralKey(plugin);
+    if (before !== undefined && this.latestKey.get(plugin.name) === key && before.refusal === refusal) return;
+    this.latestKey.set(plugin.name, key);
+    const atMs = Date.now();
+    this.latest.set(plugin.name, { name: plugin.name, source: plugin.source, sha256: plugin.sha256, refusal, atMs, inForceSinceMs: refusal === undefined ? atMs : before?.inForceSinceMs });
   }
 
   private async module(sha256: string): Promise<LoadedModule | readonly string[]> {

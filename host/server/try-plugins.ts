@@ -1,6 +1,6 @@
 // Compiles the plugins of a static configuration and tries them (a canary), for `sluice validate` and at start.
 import { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/log.ts";
+import { levelNumber, type Logger } from "../base/log.ts";
 import { systemRandom, systemTime } from "../base/system.ts";
 import type { HttpFilterConfig } from "../config/listener.ts";
 import type { PluginConfig } from "../config/plugin.ts";
@@ -35,18 +35,31 @@ function pluginOf(filter: HttpFilterConfig): PluginConfig | undefined {
   return filter.kind === "wasm" ? filter.plugin : undefined;
 }
 
-/** What the main thread runs before a plugin reaches the workers; its statistics go nowhere. */
+/** What the main thread runs before a plugin reaches the workers; its statistics go nowhere, its last complaint becomes the reason. */
 export function createCanary(node: Node, logger: Logger): (plugin: PluginConfig, module: Parameters<typeof canaryPlugin>[1]) => string | undefined {
+  let complaint = "";
+  const listening: Logger = {
+    enabled: (level, component) => levelNumber(level) >= levelNumber("warning") || logger.enabled(level, component),
+    log: (level, component, message) => {
+      if (levelNumber(level) >= levelNumber("warning")) complaint = message;
+      logger.log(level, component, message);
+    },
+  };
   const services = createVmServices({
     workerId: 0,
     clock: new Clock(systemTime),
     random: systemRandom,
     stats: new StatsStore(() => {}),
-    logger,
+    logger: listening,
     node,
     shared: createSharedMemory(),
     clusters: undefined,
     notifyQueue: () => {},
   });
-  return (plugin, module) => canaryPlugin(plugin, module, services);
+  return (plugin, module) => {
+    complaint = "";
+    const refusal = canaryPlugin(plugin, module, services);
+    if (refusal === undefined || complaint === "") return refusal;
+    return `${refusal} (${complaint.replace(/^wasm log [^:]*: /, "")})`;
+  };
 }

@@ -69,6 +69,7 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
       ...responses("", ""),
       ...responses("external.", ", external origin"),
       ...responses("internal.", ", internal origin"),
+      ...responses("retry.", ", thrown away because the request was tried again"),
       ["upstream_flow_control_paused_reading_total", "counter", "", "Reading from a host was paused because the client reads slowly"],
       ["upstream_flow_control_resumed_reading_total", "counter", "", "Reading from a host was resumed"],
       ["upstream_internal_redirect_succeeded_total", "counter", "", "Redirects that were followed here"],

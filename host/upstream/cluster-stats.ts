@@ -59,6 +59,9 @@ export class ClusterStats {
   readonly rqByCode: CodeCounters;
   readonly externalRqByCode: CodeCounters;
   readonly internalRqByCode: CodeCounters;
+  readonly retryRqByCode: CodeCounters;
+  private readonly store: StatsStore;
+  private readonly prefix: string;
   readonly rqByClass: readonly Counter[];
   readonly externalRqByClass: readonly Counter[];
   readonly internalRqByClass: readonly Counter[];
@@ -127,6 +130,9 @@ export class ClusterStats {
     this.membershipExcluded = g("membership_excluded");
     this.rqByCode = new CodeCounters(store, `${p}upstream_rq_`);
     this.externalRqByCode = new CodeCounters(store, `${p}external.upstream_rq_`);
+    this.store = store;
+    this.prefix = p;
+    this.retryRqByCode = new CodeCounters(store, `${p}retry.upstream_rq_`);
     this.internalRqByCode = new CodeCounters(store, `${p}internal.upstream_rq_`);
     const classes = (scope: string): Counter[] => [1, 1, 2, 3, 4, 5].map((n) => store.counter(`${p}${scope}upstream_rq_${n}xx`));
     this.rqByClass = classes("");
@@ -136,6 +142,14 @@ export class ClusterStats {
     this.internalRqTime = h("internal.upstream_rq_time");
     this.externalRqCompleted = c("external.upstream_rq_completed");
     this.internalRqCompleted = c("internal.upstream_rq_completed");
+  }
+
+  /** An answer that is thrown away because the request is tried again (Envoy's scope "retry."). */
+  countRetriedCode(code: number): void {
+    this.retryRqByCode.inc(code);
+    // Made on first use: most clusters never retry.
+    this.store.counter(`${this.prefix}retry.upstream_rq_${Math.min(5, Math.max(1, Math.trunc(code / 100)))}xx`).inc();
+    this.store.counter(`${this.prefix}retry.upstream_rq_completed`).inc();
   }
 
   /** A response (or a failure counted as one) with this code. */

@@ -75,7 +75,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.connection.enter();
     this.connectTimer.clear();
     this.connected = true;
-    cluster.stats.upstreamCxConnectMs.record(cluster.clock.now - this.startedAt);
+    cluster.stats.upstreamCxConnectMs.record(Math.floor(cluster.clock.now - this.startedAt));
     cluster.clock.start(this.durationTimer, cluster.config.http.maxConnectionDurationMs);
     this.codec = new Http1ClientConnection(this.connection, this, cluster.codecOptions);
     this.pool.onConnected(this);
@@ -152,7 +152,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     if (this.connected) {
       const stats = cluster.stats;
       stats.upstreamCxDestroy.inc();
-      stats.upstreamCxLengthMs.record(cluster.clock.now - this.startedAt);
+      stats.upstreamCxLengthMs.record(Math.floor(cluster.clock.now - this.startedAt));
       if (this.busy) stats.upstreamCxDestroyWithActiveRq.inc();
       if (this.closedLocally) {
         stats.upstreamCxDestroyLocal.inc();

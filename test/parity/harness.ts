@@ -83,6 +83,9 @@ function normalize(text: string, ports: GroupPorts): string {
     .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
     // A repeated attempt has what is left of 15 s.
     .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
+    // Access log formats of the cases: the shape of a time is compared, and whether there is a duration or a size.
+    .replace(/\b(time\w*=)(\S+)/g, (_whole, key: string, value: string) => key + value.replace(/\d/g, "9"))
+    .replace(/\b((?:ms|n)_\w+=)\d+/g, "$1N")
     .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")
     .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
     .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")

@@ -26,7 +26,7 @@ describe("SDK", () => {
 
   for (const [text, expected] of [
     ['{"value": "a\\u00e9\\n\\"\\/"}', 'aé\n"/|0.0'],
-    ['{"value": "\\ud83d\\ude00 \\ud83d 😀"}', "😀 \ufffd 😀|0.0"],
+    ['{"value": "\\ud83d\\ude00 \\ud83d 😀"}', "😀 \ufffd\ufffd\ufffd 😀|0.0"],
     ['{"value": -12.5e2}', "-12.5e2|-1250.0"],
     ['{"value": 1.5E+3}', "1.5E+3|1500.0"],
     ['{"value": 125e-2}', "125e-2|1.25"],
