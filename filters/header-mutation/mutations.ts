@@ -66,7 +66,7 @@ export function applyMutations(first: Mutation | null, headers: Headers): void {
   }
 }
 
-/** The characters of a token of RFC 9110 below and from 0x40 on, one bit each. */
+/** The characters of a token of RFC 9110 below 0x40 and from there on, one bit each. */
 const TOKEN_LOW: u64 = 0x03ff6cfa00000000;
 const TOKEN_HIGH: u64 = 0x57ffffffc7fffffe;
 

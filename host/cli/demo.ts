@@ -72,8 +72,16 @@ function bootstrap(port: number, adminPort: number, upstreamPort: number): strin
                     stat_prefix: "demo",
                     use_remote_address: true,
                     normalize_path: true,
-                    route_config: { name: "demo", virtual_hosts: [{ name: "echo", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "echo" } }] }] },
-                    http_filters: [{ name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
+                    route_config: {
+                      name: "demo",
+                      virtual_hosts: [{ name: "echo", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "echo" } }] }],
+                    },
+                    http_filters: [
+                      {
+                        name: "envoy.filters.http.router",
+                        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+                      },
+                    ],
                   },
                 },
               ],

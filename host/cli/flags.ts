@@ -20,14 +20,25 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: "plugins", type: "string", value: "DIR", help: "folder of WasmPlugin and TrafficExtension resources, watched" },
   { name: "mode", type: "string", value: "serve|validate", help: "validate: check the configuration and exit (default serve)" },
   { name: "concurrency", type: "string", value: "N", help: "worker threads (default: one a core)" },
-  { name: "log-level", short: "l", type: "string", value: "LEVEL", help: "trace, debug, info, warning, error, critical or off (default info)" },
+  {
+    name: "log-level",
+    short: "l",
+    type: "string",
+    value: "LEVEL",
+    help: "trace, debug, info, warning, error, critical or off (default info)",
+  },
   { name: "component-log-level", type: "string", value: "A:LEVEL,B:LEVEL", help: "levels of single components" },
   { name: "log-path", type: "string", value: "FILE", help: "where the log goes (default standard error)" },
   { name: "log-json", type: "boolean", help: "JSON log lines on a terminal too" },
   { name: "service-cluster", type: "string", value: "NAME", help: "node.cluster where the bootstrap names none" },
   { name: "service-node", type: "string", value: "ID", help: "node.id where the bootstrap names none" },
   { name: "service-zone", type: "string", value: "ZONE", help: "node.locality.zone where the bootstrap names none" },
-  { name: "drain-time-s", type: "string", value: "S", help: "seconds that connections of a replaced listener, or of a process that ends, may take (default 600)" },
+  {
+    name: "drain-time-s",
+    type: "string",
+    value: "S",
+    help: "seconds that connections of a replaced listener, or of a process that ends, may take (default 600)",
+  },
   { name: "file-flush-interval-msec", type: "string", value: "MS", help: "how long access log lines are collected (default 1000)" },
   { name: "admin-address-path", type: "string", value: "FILE", help: "file to which the admin address is written" },
   { name: "parent-shutdown-time-s", type: "string", value: "S", help: "", ignored: hotRestart },
@@ -38,7 +49,13 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: "disable-hot-restart", type: "boolean", help: "", ignored: hotRestart },
   { name: "socket-path", type: "string", value: "FILE", help: "", ignored: hotRestart },
   { name: "socket-mode", type: "string", value: "MODE", help: "", ignored: hotRestart },
-  { name: "drain-strategy", type: "string", value: "gradual|immediate", help: "", ignored: "answers of a draining listener always close their connection" },
+  {
+    name: "drain-strategy",
+    type: "string",
+    value: "gradual|immediate",
+    help: "",
+    ignored: "answers of a draining listener always close their connection",
+  },
   { name: "log-format", type: "string", value: "FORMAT", help: "", ignored: "log lines are JSON or the short form of a terminal" },
   { name: "log-format-escaped", type: "boolean", help: "", ignored: "messages are always escaped" },
   { name: "enable-fine-grain-logging", type: "boolean", help: "", ignored: "levels are set by component" },
@@ -68,7 +85,10 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
   for (const flag of flags) options[flag.name] = flag.short === undefined ? { type: flag.type } : { type: flag.type, short: flag.short };
   try {
     const { values } = parseArgs({ args: [...args], options, allowPositionals: false, strict: true });
-    return { values: values as ParsedFlags["values"], ignored: flags.filter((flag) => flag.ignored !== undefined && values[flag.name] !== undefined) };
+    return {
+      values: values as ParsedFlags["values"],
+      ignored: flags.filter((flag) => flag.ignored !== undefined && values[flag.name] !== undefined),
+    };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -89,9 +109,14 @@ export function numberFlag(parsed: ParsedFlags, name: string, least: number): nu
 
 export function describeFlags(flags: readonly Flag[]): string {
   const used = flags.filter((flag) => flag.ignored === undefined);
-  const left = used.map((flag) => `  ${flag.short === undefined ? "    " : `-${flag.short}, `}--${flag.name}${flag.value === undefined ? "" : ` ${flag.value}`}`);
+  const left = used.map(
+    (flag) =>
+      `  ${flag.short === undefined ? "    " : `-${flag.short}, `}--${flag.name}${flag.value === undefined ? "" : ` ${flag.value}`}`,
+  );
   const width = Math.max(...left.map((text) => text.length)) + 2;
   const lines = used.map((flag, i) => left[i].padEnd(width) + flag.help);
   const ignored = flags.filter((flag) => flag.ignored !== undefined).map((flag) => `--${flag.name}`);
-  return ignored.length === 0 ? lines.join("\n") : `${lines.join("\n")}\n\nAccepted for compatibility with Envoy, without effect:\n  ${ignored.join(" ")}`;
+  return ignored.length === 0
+    ? lines.join("\n")
+    : `${lines.join("\n")}\n\nAccepted for compatibility with Envoy, without effect:\n  ${ignored.join(" ")}`;
 }

@@ -19,7 +19,8 @@ function componentLevels(text: string | undefined): (readonly [LogComponent, Log
   return text.split(",").map((pair) => {
     const [component, name, ...rest] = pair.split(":");
     if (name === undefined || rest.length > 0) throw new UsageError(`--component-log-level: "${pair}" is not COMPONENT:LEVEL`);
-    if (!isLogComponent(component)) throw new UsageError(`--component-log-level: "${component}" is not a component; use one of ${LOG_COMPONENTS.join(", ")}`);
+    if (!isLogComponent(component))
+      throw new UsageError(`--component-log-level: "${component}" is not a component; use one of ${LOG_COMPONENTS.join(", ")}`);
     return [component, level(name, "component-log-level")] as const;
   });
 }
@@ -58,6 +59,8 @@ export function serverOptions(parsed: ParsedFlags): ServerOptions {
       path: textFlag(parsed, "log-path"),
       json: parsed.values["log-json"] === true ? true : undefined,
     },
-    commandLine: Object.fromEntries(Object.entries(parsed.values).filter((entry): entry is [string, string | boolean] => entry[1] !== undefined)),
+    commandLine: Object.fromEntries(
+      Object.entries(parsed.values).filter((entry): entry is [string, string | boolean] => entry[1] !== undefined),
+    ),
   };
 }

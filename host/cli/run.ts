@@ -22,7 +22,11 @@ export const run: Verb = {
     }
     const server = new Server(options);
     if (parsed.ignored.length > 0) {
-      server.logger.log("warning", "main", `without effect here: ${parsed.ignored.map((flag) => `--${flag.name} (${flag.ignored})`).join(", ")}`);
+      server.logger.log(
+        "warning",
+        "main",
+        `without effect here: ${parsed.ignored.map((flag) => `--${flag.name} (${flag.ignored})`).join(", ")}`,
+      );
     }
     try {
       await server.start();

@@ -26,7 +26,10 @@ export const validate: Verb = {
   name: "validate",
   summary: "check a bootstrap: prints OK, or every problem with its field path",
   usage: "sluice validate -c FILE",
-  details: () => describeFlags(RUN_FLAGS.filter((flag) => ["config-path", "config-yaml", "service-node", "service-cluster", "service-zone"].includes(flag.name))),
+  details: () =>
+    describeFlags(
+      RUN_FLAGS.filter((flag) => ["config-path", "config-yaml", "service-node", "service-cluster", "service-zone"].includes(flag.name)),
+    ),
   async execute(args, io) {
     const parsed = parseFlags(args, RUN_FLAGS);
     return parsed.values.help === true ? "help" : validateText(serverOptions(parsed), io);

@@ -39,8 +39,8 @@ export interface Cluster {
 }
 
 export type LbPolicy =
-  | { readonly kind: "ROUND_ROBIN"; readonly slowStartMs: number }
-  | { readonly kind: "LEAST_REQUEST"; readonly choiceCount: number; readonly activeRequestBias: number; readonly slowStartMs: number }
+  | { readonly kind: "ROUND_ROBIN" }
+  | { readonly kind: "LEAST_REQUEST"; readonly choiceCount: number; readonly activeRequestBias: number }
   | { readonly kind: "RANDOM" };
 
 export interface Thresholds {

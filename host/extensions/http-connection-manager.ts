@@ -81,7 +81,11 @@ export class HttpConnectionManagerFactory implements ChainFactory {
   }
 }
 
-function createHttp1Codec(connection: Connection, callbacks: ConstructorParameters<typeof Http1ServerConnection>[1], config: ConnManagerConfig): Http1ServerConnection {
+function createHttp1Codec(
+  connection: Connection,
+  callbacks: ConstructorParameters<typeof Http1ServerConnection>[1],
+  config: ConnManagerConfig,
+): Http1ServerConnection {
   const { http1, maxRequestHeadersBytes, maxHeadersCount } = config.config;
   return new Http1ServerConnection(connection, callbacks, {
     acceptHttp10: http1.acceptHttp10,

@@ -112,4 +112,3 @@ export function createHttpFilters(
   }
   return slots;
 }
-

@@ -15,7 +15,10 @@ const BODY_MARKER = "\u0001body\u0001";
 
 function compileBody(format: LocalReplyFormat): BodyFormat {
   const json = format.format.kind === "json";
-  const withMarker: LocalReplyFormat["format"] = JSON.parse(JSON.stringify(format.format).replaceAll("%LOCAL_REPLY_BODY%", JSON.stringify(BODY_MARKER).slice(1, -1)));
+  // The same shape with other strings in it.
+  const withMarker = JSON.parse(
+    JSON.stringify(format.format).replaceAll("%LOCAL_REPLY_BODY%", JSON.stringify(BODY_MARKER).slice(1, -1)),
+  ) as LocalReplyFormat["format"];
   const build = compileLogFormat(withMarker);
   const contentType = format.contentType ?? (json ? "application/json" : "text/plain");
   const marker = json ? JSON.stringify(BODY_MARKER).slice(1, -1) : BODY_MARKER;
@@ -61,4 +64,3 @@ export function compileLocalReply(config: LocalReplyConfig, random: Random, runt
     },
   };
 }
-

@@ -109,7 +109,12 @@ export class LogFile implements TimerOwner {
       this.stats.writeFailed.inc();
       this.stats.dropped.add(count);
       // Said once until a write works again: a full disk must not fill the other log.
-      if (!this.failed) this.logger.log("error", "file", `access log ${this.path}: ${error.message}; lines are dropped and counted in filesystem.write_failed`);
+      if (!this.failed)
+        this.logger.log(
+          "error",
+          "file",
+          `access log ${this.path}: ${error.message}; lines are dropped and counted in filesystem.write_failed`,
+        );
       this.failed = true;
     }
     if (this.closing) this.close();

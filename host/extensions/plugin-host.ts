@@ -6,7 +6,13 @@ import { levelNumber, type Logger, type LogLevel } from "../base/log.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { Node } from "../config/snapshot.ts";
 import { structuralKey } from "../config/structural-key.ts";
-import { type FilterCallbacks, FilterHeadersStatus, PassThroughFilter, type StreamFilter, type StreamFilterFactory } from "../http/filter.ts";
+import {
+  type FilterCallbacks,
+  FilterHeadersStatus,
+  PassThroughFilter,
+  type StreamFilter,
+  type StreamFilterFactory,
+} from "../http/filter.ts";
 import type { Random } from "../base/system.ts";
 import type { Histogram, StatsStore } from "../stats/store.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
@@ -118,7 +124,8 @@ export function createVmServices(options: PluginHostOptions): VmServices {
       const at = LEVELS.findIndex((level) => logger.enabled(level, "wasm"));
       return at < 0 ? levelNumber("off") : at;
     },
-    log: (level, plugin, message) => logger.log(LEVELS[level] ?? "info", "wasm", plugin === "" ? `wasm log: ${message}` : `wasm log ${plugin}: ${message}`),
+    log: (level, plugin, message) =>
+      logger.log(LEVELS[level] ?? "info", "wasm", plugin === "" ? `wasm log: ${message}` : `wasm log ${plugin}: ${message}`),
     wallClockNs: () => BigInt(Math.round(clock.wallMs() * 1000)) * 1000n,
     monotonicNs: () => process.hrtime.bigint(),
     monotonicMs: () => clock.now,
@@ -208,7 +215,13 @@ export class PluginHost {
     const plugin = this.acquire(config);
     // Without a compiled module there is nothing to reload either: the failure policy is all that is left.
     if (plugin === undefined) return new UnloadedFilterFactory(filterName, config);
-    return new WasmFilterFactory(filterName, plugin, this.node, (released) => this.release(released), (name) => this.options.clusters?.get(name)?.config.metadata);
+    return new WasmFilterFactory(
+      filterName,
+      plugin,
+      this.node,
+      (released) => this.release(released),
+      (name) => this.options.clusters?.get(name)?.config.metadata,
+    );
   }
 
   states(): PluginState[] {
@@ -250,4 +263,3 @@ class UnloadedFilter extends PassThroughFilter {
     return FilterHeadersStatus.StopAllIterationAndWatermark;
   }
 }
-

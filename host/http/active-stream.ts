@@ -1,5 +1,6 @@
 // One request and its response (Envoy's ConnectionManagerImpl::ActiveStream): checks and rewrites the request's headers, runs the
 // filter chain both ways, sends the answer through the codec, keeps the timers, and at the end fills the logs and statistics.
+// Longer than its siblings because it is where every event of a stream ends: codec, filter chain, timers and the end share its state.
 import { Timer, type TimerOwner } from "../base/clock.ts";
 import type { RequestDecoder, ResponseEncoder, StreamResetReason } from "./codec.ts";
 import type { ConnectionManager } from "./conn-manager.ts";

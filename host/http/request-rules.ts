@@ -10,7 +10,9 @@ export interface Refusal {
   readonly statistic?: "downstreamRqFailedPathNormalization" | "downstreamRqNonRelativePath";
 }
 
-const UNDERSCORE: Refusal = { reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore", flags: ResponseFlag.DownstreamProtocolError } };
+const UNDERSCORE: Refusal = {
+  reply: { status: 400, body: "Bad Request", details: "http1.unexpected_underscore", flags: ResponseFlag.DownstreamProtocolError },
+};
 const EXPECTATION: Refusal = { reply: { status: 417, body: "Expectation Failed", details: "expectation_failed" } };
 /** "*" of an OPTIONS request: no route can name it. */
 const NON_RELATIVE: Refusal = {

@@ -69,10 +69,6 @@ const REASONS: Readonly<Record<number, string>> = {
 const STATUS_LINES: string[] = [];
 for (const [status, reason] of Object.entries(REASONS)) STATUS_LINES[Number(status)] = `HTTP/1.1 ${status} ${reason}\r\n`;
 
-export function reasonPhrase(status: number): string {
-  return REASONS[status] ?? "Unknown";
-}
-
 export function statusLine(status: number): string {
   return STATUS_LINES[status] ?? `HTTP/1.1 ${status} Unknown\r\n`;
 }

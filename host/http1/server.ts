@@ -2,6 +2,7 @@
 // Pipelined requests wait unparsed until the answer before them is complete, so answers leave in order and a client that sends
 // faster than it is answered is pushed back by TCP. The codec object is its own stream encoder: nothing is allocated per request
 // beside the header map.
+// Longer than its siblings because reading and answering share the state of one connection: an answer decides how reading goes on.
 import type { RequestDecoder, ResponseEncoder, ServerConnection, ServerConnectionCallbacks, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { retain } from "../base/read-buffer.ts";
@@ -302,7 +303,8 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
         text = statusLine(status) + serializeFields(headers, this.options.headerCase);
       }
       // The answer to a GET would have a body of unknown length.
-      if (this.isHeadRequest && contentLength === undefined && status >= 200 && status !== 204 && status !== 304 && !this.http10) framing = "transfer-encoding: chunked\r\n";
+      if (this.isHeadRequest && contentLength === undefined && status >= 200 && status !== 204 && status !== 304 && !this.http10)
+        framing = "transfer-encoding: chunked\r\n";
     } else if (contentLength !== undefined) {
       this.output = Output.Fixed;
       this.bodyRemaining = parseLength(contentLength);

@@ -1,5 +1,6 @@
 // The router: the terminal HTTP filter (Envoy's Router::Filter). Chooses route, cluster and host, sends the request, decides about
 // retries and timeouts, mirrors, and turns failures into answers.
+// Longer than its siblings because one request's attempts, timers, body and answer are one state machine: cut apart, each half would need all of its fields.
 import { type Clock, Timer, type TimerOwner } from "../base/clock.ts";
 import { retain } from "../base/read-buffer.ts";
 import type { Random } from "../base/system.ts";

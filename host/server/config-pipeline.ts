@@ -53,7 +53,11 @@ export class ConfigPipeline {
       try {
         await this.deploy(snapshot);
       } catch (error) {
-        this.options.logger.log("critical", "config", `configuration not applied: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        this.options.logger.log(
+          "critical",
+          "config",
+          `configuration not applied: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+        );
       }
     }
     this.running = undefined;

@@ -1,6 +1,6 @@
 // A data plane on one thread: clock, clusters, listeners, plugins; takes over snapshots. Knows nothing of threads or messages, so
 // tests run it in process.
-import { type Clock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Random } from "../base/system.ts";
 import type { FilterChain, Listener } from "../config/listener.ts";
@@ -158,7 +158,12 @@ export class DataPlane implements ExtensionContext, ListenerContext {
         ...filter,
         config: { ...filter.config, httpFilters: undefined, routes: filter.config.routes.kind },
       }));
-      key = structuralKey([{ ...chain, networkFilters }, listener.trafficDirection, listener.statPrefix, listener.perConnectionBufferLimitBytes]);
+      key = structuralKey([
+        { ...chain, networkFilters },
+        listener.trafficDirection,
+        listener.statPrefix,
+        listener.perConnectionBufferLimitBytes,
+      ]);
       this.chainKeys.set(chain, key);
     }
     return key;
@@ -199,7 +204,6 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   wasmFilter(filterName: string, plugin: PluginConfig, direction: number): StreamFilterFactory {
     return this.plugins.filter(filterName, plugin, direction);
   }
-
 
   // ---- shutting down ----
 

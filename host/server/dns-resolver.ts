@@ -56,7 +56,12 @@ export class DnsResolver {
     const endpoints: Record<string, EndpointAssignment> = { ...snapshot.endpoints };
     for (const config of wanted) {
       const assignment = this.clusters.get(config.name)?.assignment;
-      endpoints[config.name] = assignment ?? { clusterName: config.name, localities: [], overprovisioningFactor: undefined, dropPerMillion: config.dropPerMillion };
+      endpoints[config.name] = assignment ?? {
+        clusterName: config.name,
+        localities: [],
+        overprovisioningFactor: undefined,
+        dropPerMillion: config.dropPerMillion,
+      };
     }
     return { ...snapshot, endpoints };
   }
@@ -105,7 +110,12 @@ export class DnsResolver {
     if (failed) entry.failures.inc();
     else {
       entry.successes.inc();
-      const next: EndpointAssignment = { clusterName: config.name, localities, overprovisioningFactor: undefined, dropPerMillion: config.dropPerMillion };
+      const next: EndpointAssignment = {
+        clusterName: config.name,
+        localities,
+        overprovisioningFactor: undefined,
+        dropPerMillion: config.dropPerMillion,
+      };
       if (JSON.stringify(next) !== JSON.stringify(entry.assignment)) {
         entry.assignment = next;
         this.options.onChange();
@@ -122,11 +132,14 @@ export class DnsResolver {
     try {
       const answers = await this.resolveName(address.address, config.dns.lookupFamily);
       // A logical cluster is one host whose address is the first answer.
-      const used = config.type === "LOGICAL_DNS" ? answers.slice(0, 1) : answers.slice(0, this.options.maxEndpointsPerName ?? MAX_ENDPOINTS);
+      const used =
+        config.type === "LOGICAL_DNS" ? answers.slice(0, 1) : answers.slice(0, this.options.maxEndpointsPerName ?? MAX_ENDPOINTS);
       const ttlMs = Math.min(...used.map((answer) => answer.ttl * 1000));
       const hostname = endpoint.hostname || address.address;
       return {
-        endpoints: used.map((answer): Endpoint => ({ ...endpoint, hostname, address: { kind: "socket", address: answer.address, port: address.port } })),
+        endpoints: used.map(
+          (answer): Endpoint => ({ ...endpoint, hostname, address: { kind: "socket", address: answer.address, port: address.port } }),
+        ),
         ttlMs,
       };
     } catch (error) {
@@ -135,7 +148,10 @@ export class DnsResolver {
     }
   }
 
-  private async resolveName(name: string, family: Cluster["dns"]["lookupFamily"]): Promise<readonly { readonly address: string; readonly ttl: number }[]> {
+  private async resolveName(
+    name: string,
+    family: Cluster["dns"]["lookupFamily"],
+  ): Promise<readonly { readonly address: string; readonly ttl: number }[]> {
     const { lookup } = this.options;
     switch (family) {
       case "V4_ONLY":
@@ -182,8 +198,12 @@ async function firstOf(
 
 /** A cluster whose endpoints are all literal addresses needs no answer to begin. */
 function literalAssignment(config: Cluster): EndpointAssignment | undefined {
-  const literal = config.endpoints.every((locality) => locality.endpoints.every(({ address }) => address.kind === "pipe" || isIP(address.address) !== 0));
-  return literal ? { clusterName: config.name, localities: config.endpoints, overprovisioningFactor: undefined, dropPerMillion: config.dropPerMillion } : undefined;
+  const literal = config.endpoints.every((locality) =>
+    locality.endpoints.every(({ address }) => address.kind === "pipe" || isIP(address.address) !== 0),
+  );
+  return literal
+    ? { clusterName: config.name, localities: config.endpoints, overprovisioningFactor: undefined, dropPerMillion: config.dropPerMillion }
+    : undefined;
 }
 
 /** The system's resolver; "localhost" and the hosts file are answered by getaddrinfo, as operators expect. */

@@ -49,7 +49,10 @@ interface Writer {
 
 function jsonWriter(path: string | undefined): Writer {
   const destination = pino.destination({ dest: path ?? 2, sync: true, mkdir: true });
-  const log = pino({ level: "trace", base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } }, destination);
+  const log = pino(
+    { level: "trace", base: undefined, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    destination,
+  );
   const calls = { trace: log.trace, debug: log.debug, info: log.info, warning: log.warn, error: log.error, critical: log.fatal } as const;
   return {
     line(level, component, message) {
@@ -66,10 +69,12 @@ function prettyWriter(): Writer {
       const time = new Date().toISOString().slice(11, 23);
       const label = colour ? `${COLOURS[level]}${level.padEnd(8)}\u001b[0m` : level.padEnd(8);
       // Control characters of a message must not drive the terminal.
-      const text = message.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`);
+      const text = message.replace(
+        /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g,
+        (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`,
+      );
       process.stderr.write(`${time} ${label} ${component.padEnd(10)} ${text}\n`);
     },
     flush() {},
   };
 }
-

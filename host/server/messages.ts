@@ -22,7 +22,12 @@ export interface WorkerData {
 }
 
 export type ToWorker =
-  | { readonly kind: "snapshot"; readonly delta: SnapshotDelta; readonly modules: readonly LoadedModule[]; readonly modulesInUse: readonly string[] }
+  | {
+      readonly kind: "snapshot";
+      readonly delta: SnapshotDelta;
+      readonly modules: readonly LoadedModule[];
+      readonly modulesInUse: readonly string[];
+    }
   | { readonly kind: "log_levels"; readonly levels: readonly (readonly [LogComponent, LogLevel])[] }
   | { readonly kind: "queue_ready"; readonly queueId: number }
   | { readonly kind: "drain_listeners"; readonly inboundOnly: boolean }

@@ -12,7 +12,9 @@ import type { Deployment } from "./workers.ts";
 
 export interface PluginGateOptions {
   bytesOf(sha256: string): Uint8Array | undefined;
-  load(bytes: Uint8Array): Promise<{ readonly ok: true; readonly module: LoadedModule } | { readonly ok: false; readonly errors: readonly string[] }>;
+  load(
+    bytes: Uint8Array,
+  ): Promise<{ readonly ok: true; readonly module: LoadedModule } | { readonly ok: false; readonly errors: readonly string[] }>;
   /** Why the module refuses this configuration, or undefined. */
   canary(config: PluginConfig, module: LoadedModule): string | undefined;
   /** Names of plugins that come from the plugins folder. */
@@ -81,7 +83,8 @@ export class PluginGate {
     const refusal = isLoaded(module) ? this.options.canary(plugin, module) : module.join("; ");
     this.verdicts.set(key, refusal);
     this.record(plugin, refusal);
-    if (refusal !== undefined) this.options.onRefused(`plugin ${plugin.name} (${plugin.source}, sha256 ${plugin.sha256.slice(0, 12)})`, refusal);
+    if (refusal !== undefined)
+      this.options.onRefused(`plugin ${plugin.name} (${plugin.source}, sha256 ${plugin.sha256.slice(0, 12)})`, refusal);
   }
 
   private record(plugin: PluginConfig, refusal: string | undefined): void {
@@ -90,7 +93,14 @@ export class PluginGate {
     if (before !== undefined && this.latestKey.get(plugin.name) === key && before.refusal === refusal) return;
     this.latestKey.set(plugin.name, key);
     const atMs = Date.now();
-    this.latest.set(plugin.name, { name: plugin.name, source: plugin.source, sha256: plugin.sha256, refusal, atMs, inForceSinceMs: refusal === undefined ? atMs : before?.inForceSinceMs });
+    this.latest.set(plugin.name, {
+      name: plugin.name,
+      source: plugin.source,
+      sha256: plugin.sha256,
+      refusal,
+      atMs,
+      inForceSinceMs: refusal === undefined ? atMs : before?.inForceSinceMs,
+    });
   }
 
   private async module(sha256: string): Promise<LoadedModule | readonly string[]> {
@@ -110,7 +120,8 @@ export class PluginGate {
   private admitListener(listener: Listener): Listener {
     const filters = wasmFilters(listener);
     const bad = filters.filter((filter) => this.refusalOf(filter) !== undefined);
-    for (const filter of filters) if (this.refusalOf(filter) === undefined) this.lastGoodFilters.set(`${listener.name}|${filter.name}`, filter);
+    for (const filter of filters)
+      if (this.refusalOf(filter) === undefined) this.lastGoodFilters.set(`${listener.name}|${filter.name}`, filter);
     if (bad.length === 0) {
       this.lastGoodListeners.set(listener.name, listener);
       return listener;
@@ -118,7 +129,10 @@ export class PluginGate {
     const own = bad.filter((filter) => !this.options.isResource(filter.plugin.name));
     const before = this.lastGoodListeners.get(listener.name);
     if (own.length > 0 && before !== undefined) {
-      this.options.onRefused(`listener ${listener.name}`, `${own.map((filter) => `plugin ${filter.plugin.name}`).join(", ")} was refused; the version before stays in force`);
+      this.options.onRefused(
+        `listener ${listener.name}`,
+        `${own.map((filter) => `plugin ${filter.plugin.name}`).join(", ")} was refused; the version before stays in force`,
+      );
       return before;
     }
     return this.replaceBad(listener);
@@ -128,7 +142,9 @@ export class PluginGate {
     const known = this.changed.get(listener);
     if (known !== undefined) return known;
     const replace = (filter: HttpFilterConfig): HttpFilterConfig =>
-      filter.kind === "wasm" && this.refusalOf(filter) !== undefined ? (this.lastGoodFilters.get(`${listener.name}|${filter.name}`) ?? filter) : filter;
+      filter.kind === "wasm" && this.refusalOf(filter) !== undefined
+        ? (this.lastGoodFilters.get(`${listener.name}|${filter.name}`) ?? filter)
+        : filter;
     const replaced: Listener = mapFilters(listener, (filters) => filters.map(replace));
     this.changed.set(listener, replaced);
     return replaced;
@@ -169,14 +185,24 @@ function isWasm(filter: HttpFilterConfig): filter is WasmFilter {
 }
 
 function wasmFilters(listener: Listener): WasmFilter[] {
-  const chains = listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
-  return chains.flatMap((chain) => chain.networkFilters.flatMap((filter) => filter.config.httpFilters.flatMap((http) => (http.kind === "wasm" ? [http] : http.kind === "discovery" && http.defaultConfig?.kind === "wasm" ? [http.defaultConfig] : []))));
+  const chains =
+    listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
+  return chains.flatMap((chain) =>
+    chain.networkFilters.flatMap((filter) =>
+      filter.config.httpFilters.flatMap((http) =>
+        http.kind === "wasm" ? [http] : http.kind === "discovery" && http.defaultConfig?.kind === "wasm" ? [http.defaultConfig] : [],
+      ),
+    ),
+  );
 }
 
 function mapFilters(listener: Listener, change: (filters: readonly HttpFilterConfig[]) => readonly HttpFilterConfig[]): Listener {
   const mapChain = (chain: Listener["filterChains"][number]): Listener["filterChains"][number] => ({
     ...chain,
-    networkFilters: chain.networkFilters.map((filter) => ({ ...filter, config: { ...filter.config, httpFilters: change(filter.config.httpFilters) } })),
+    networkFilters: chain.networkFilters.map((filter) => ({
+      ...filter,
+      config: { ...filter.config, httpFilters: change(filter.config.httpFilters) },
+    })),
   });
   return {
     ...listener,

@@ -73,7 +73,13 @@ export class ServerStats {
   }
 }
 
-function count(before: readonly { readonly name: string }[], after: readonly { readonly name: string }[], added: Counter, modified: Counter, removed: Counter): void {
+function count(
+  before: readonly { readonly name: string }[],
+  after: readonly { readonly name: string }[],
+  added: Counter,
+  modified: Counter,
+  removed: Counter,
+): void {
   const old = new Map(before.map((item) => [item.name, item]));
   for (const item of after) {
     const known = old.get(item.name);

@@ -77,7 +77,11 @@ export class Server {
     const { options, logger } = this;
     const services = createXdsServices();
     const result = loadBootstrap(options.config, services);
-    if (!result.ok) throw new StartError([`error initializing configuration${options.configPath === undefined ? "" : ` '${options.configPath}'`}:`, formatProblems(result.problems)]);
+    if (!result.ok)
+      throw new StartError([
+        `error initializing configuration${options.configPath === undefined ? "" : ` '${options.configPath}'`}:`,
+        formatProblems(result.problems),
+      ]);
     const loaded = result.value;
     const refusals = await tryPlugins(loaded, services);
     if (refusals.length > 0) throw new StartError(refusals);
@@ -93,8 +97,17 @@ export class Server {
     if (loaded.bootstrap.admin.address !== undefined) await this.startAdmin(parts, loaded);
     this.lifecycle.onLive();
     this.reportTimer = setInterval(() => parts.workers.requestReports(), REPORT_INTERVAL_MS).unref();
-    logger.log("info", "main", `serving: ${parts.pipeline.deployed?.snapshot.listeners.length ?? 0} listener(s) on ${options.concurrency} worker(s)`);
-    if (options.handleSignals !== false) this.lifecycle.handleSignals({ reload: () => parts.control.refresh(), reopenLogs: () => parts.workers.reopenLogs(), drain: () => this.drain(parts) });
+    logger.log(
+      "info",
+      "main",
+      `serving: ${parts.pipeline.deployed?.snapshot.listeners.length ?? 0} listener(s) on ${options.concurrency} worker(s)`,
+    );
+    if (options.handleSignals !== false)
+      this.lifecycle.handleSignals({
+        reload: () => parts.control.refresh(),
+        reopenLogs: () => parts.workers.reopenLogs(),
+        drain: () => this.drain(parts),
+      });
   }
 
   private bindFailures: string[] = [];
@@ -133,7 +146,8 @@ export class Server {
       lookup: systemLookup(),
       stats,
       onChange: () => pipeline.repeat(),
-      onFailure: (cluster, name, error) => logger.log("warning", "upstream", `cluster ${cluster}: ${name} does not resolve: ${error}; the last answer stays in force`),
+      onFailure: (cluster, name, error) =>
+        logger.log("warning", "upstream", `cluster ${cluster}: ${name} does not resolve: ${error}; the last answer stays in force`),
     });
     const canary = createCanary(loaded.bootstrap.node, logger);
     const gate = new PluginGate({
@@ -155,7 +169,11 @@ export class Server {
       onDeployed: ({ snapshot, modules }) => {
         services.modules.release(new Set(modules.keys()));
         serverStats.onDeployed(snapshot);
-        logger.log("debug", "config", `snapshot ${snapshot.version} is in force: ${snapshot.listeners.length} listeners, ${snapshot.clusters.length} clusters`);
+        logger.log(
+          "debug",
+          "config",
+          `snapshot ${snapshot.version} is in force: ${snapshot.listeners.length} listeners, ${snapshot.clusters.length} clusters`,
+        );
       },
     });
     const control: ConfigControl = new ConfigControl({
@@ -173,7 +191,12 @@ export class Server {
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
     const { address, accessLogPath } = loaded.bootstrap.admin;
     if (address === undefined) return;
-    parts.admin = new AdminServer({ address, accessLogPath, views: createAdminViews(this, parts), onError: (message) => this.logger.log("error", "admin", message) });
+    parts.admin = new AdminServer({
+      address,
+      accessLogPath,
+      views: createAdminViews(this, parts),
+      onError: (message) => this.logger.log("error", "admin", message),
+    });
     try {
       await parts.admin.listen();
     } catch (error) {

@@ -18,7 +18,8 @@ export async function tryPlugins(loaded: LoadedBootstrap, services: { readonly m
   const canary = createCanary(loaded.bootstrap.node, silent);
   const refusals: string[] = [];
   for (const { config: listener } of loaded.listeners) {
-    const chains = listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
+    const chains =
+      listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
     for (const filter of chains.flatMap((chain) => chain.networkFilters.flatMap((network) => network.config.httpFilters))) {
       const plugin = pluginOf(filter);
       const bytes = plugin === undefined ? undefined : services.modules.bytesOf(plugin.sha256);
@@ -36,7 +37,10 @@ function pluginOf(filter: HttpFilterConfig): PluginConfig | undefined {
 }
 
 /** What the main thread runs before a plugin reaches the workers; its statistics go nowhere, its last complaint becomes the reason. */
-export function createCanary(node: Node, logger: Logger): (plugin: PluginConfig, module: Parameters<typeof canaryPlugin>[1]) => string | undefined {
+export function createCanary(
+  node: Node,
+  logger: Logger,
+): (plugin: PluginConfig, module: Parameters<typeof canaryPlugin>[1]) => string | undefined {
   let complaint = "";
   const listening: Logger = {
     enabled: (level, component) => levelNumber(level) >= levelNumber("warning") || logger.enabled(level, component),

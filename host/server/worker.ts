@@ -55,7 +55,11 @@ function main(data: WorkerData, send: (message: FromWorker) => void, receive: (r
 
   const report = (): WorkerReport => {
     const { heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
-    return { connections: dataPlane.connectionCount, plugins: plugins?.states() ?? [], memory: { heapUsed, heapTotal, external, arrayBuffers } };
+    return {
+      connections: dataPlane.connectionCount,
+      plugins: plugins?.states() ?? [],
+      memory: { heapUsed, heapTotal, external, arrayBuffers },
+    };
   };
 
   const applySnapshot = async (message: Extract<ToWorker, { kind: "snapshot" }>): Promise<void> => {

@@ -80,7 +80,11 @@ export class Workers {
 
   private spawn(handle: WorkerHandle): void {
     const data: WorkerData = { ...this.options.data, workerId: handle.id, levels: this.options.levels.entries() };
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: data, name: `worker_${handle.id - 1}`, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } });
+    const worker = new Worker(new URL("./worker.js", import.meta.url), {
+      workerData: data,
+      name: `worker_${handle.id - 1}`,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     handle.worker = worker;
     handle.given = EMPTY_SNAPSHOT;
     handle.modules = new Set();
@@ -112,7 +116,10 @@ export class Workers {
         this.options.logger.log(message.level, message.component, message.message);
         break;
       case "queue_ready":
-        this.send(this.handles.find((other) => other.id === message.workerId), { kind: "queue_ready", queueId: message.queueId });
+        this.send(
+          this.handles.find((other) => other.id === message.workerId),
+          { kind: "queue_ready", queueId: message.queueId },
+        );
         break;
       case "report":
         handle.report = message.report;
@@ -141,7 +148,11 @@ export class Workers {
     if (performance.now() - handle.startedAt > HEALTHY_MS) handle.backOffMs = FIRST_BACK_OFF_MS;
     const delayMs = handle.backOffMs;
     handle.backOffMs = Math.min(handle.backOffMs * 2, MAX_BACK_OFF_MS);
-    this.options.logger.log("critical", "main", `worker ${handle.id} died (exit code ${code}); starting another in ${delayMs} ms, the others go on`);
+    this.options.logger.log(
+      "critical",
+      "main",
+      `worker ${handle.id} died (exit code ${code}); starting another in ${delayMs} ms, the others go on`,
+    );
     setTimeout(() => {
       if (!this.stopping) this.spawn(handle);
     }, delayMs);
@@ -241,6 +252,6 @@ export class Workers {
       setTimeout(resolve, 2000).unref();
       this.releaseStop();
     });
-    await Promise.all(this.handles.map((handle) => handle.worker?.terminate()));
+    await Promise.all(this.handles.flatMap((handle) => (handle.worker === undefined ? [] : [handle.worker.terminate()])));
   }
 }

@@ -8,13 +8,14 @@ import type { Snapshot } from "../config/snapshot.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
 import { createResourceContext, type Dependency, type FileConfigSource, type XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
-import { FileSubscription, sameData, type SubscriptionStatus } from "./file-source.ts";
+import { FileSubscription, type FileSubscriptionOptions, sameData, type SubscriptionStatus } from "./file-source.ts";
+import { takeAddresses } from "./listener-addresses.ts";
 import type { LoadedBootstrap } from "./load-bootstrap.ts";
 import type { FileModuleSource } from "./module-source.ts";
 import { comparePlugins, insertPlugins, matchesNode } from "./plugin-chain.ts";
 import type { PluginResource } from "./plugin-resource.ts";
 import { PluginFolder, type PluginStatus } from "./plugin-resources.ts";
-import { formatProblems } from "./problems.ts";
+import { formatProblems, type Problem } from "./problems.ts";
 import { type AcceptedResource, extensionTypeOf, readResource, type ResourceKind } from "./resource-kinds.ts";
 import { describeResources, type ResourceStatus } from "./resource-status.ts";
 import { SnapshotBuilder } from "./snapshot-builder.ts";
@@ -46,7 +47,8 @@ export class ConfigControl {
   #staticListeners: readonly AcceptedResource<"listener">[];
   #nodePlugins: readonly PluginResource[] = [];
   #decorated = new WeakMap<Listener, Listener>();
-  readonly #mismatches = new Map<string, string>();
+  /** Filter configs of a type that the filter which asked for them does not take, and why. */
+  readonly #mismatches = new Map<AcceptedResource<ResourceKind>, string>();
   #namesBefore = "";
   #reported = new Map<string, string>();
 
@@ -56,8 +58,8 @@ export class ConfigControl {
     this.#startedAtMs = clock.nowMs();
     this.#staticListeners = loaded.listeners;
     const { lds, cds } = loaded.sources;
-    this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds);
-    this.#lds = lds === undefined ? undefined : this.#subscribe("listener", lds);
+    this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds, undefined);
+    this.#lds = lds === undefined ? undefined : this.#subscribe("listener", lds, () => this.#startAddressCheck());
     const directory = options.pluginsDirectory;
     const ctx = createResourceContext(services, undefined);
     this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx, nowMs: () => clock.nowMs() });
@@ -115,10 +117,15 @@ export class ConfigControl {
       startedAtMs: this.#startedAtMs,
       subscriptions: [...fixed, ...[...this.#subscriptions.values()].map((entry) => entry.subscription)],
       stateOf: (resource) => this.#builder.stateOf(resource),
+      mismatchOf: (resource) => this.#mismatches.get(resource),
     });
   }
 
-  #subscribe<K extends ResourceKind>(kind: K, source: FileConfigSource): FileSubscription<K> {
+  #subscribe<K extends ResourceKind>(
+    kind: K,
+    source: FileConfigSource,
+    startCheck: FileSubscriptionOptions<K>["startCheck"],
+  ): FileSubscription<K> {
     const { services, clock } = this.#options;
     return new FileSubscription({
       kind,
@@ -126,7 +133,19 @@ export class ConfigControl {
       services,
       nowMs: () => clock.nowMs(),
       clusterNames: () => this.#clusterNames(),
+      ...(startCheck === undefined ? {} : { startCheck }),
     });
+  }
+
+  /** A listener of a file may not have the address of another one; one that a static listener stands in for has none. */
+  #startAddressCheck(): (resource: AcceptedResource<"listener">) => Problem | undefined {
+    const taken = new Set<string>();
+    const names = new Set(this.#staticListeners.map((resource) => resource.name));
+    for (const { config } of this.#staticListeners) takeAddresses(config, taken);
+    return ({ name, config }) => {
+      const reason = names.has(name) ? undefined : takeAddresses(config, taken);
+      return reason === undefined ? undefined : { path: "address", reason };
+    };
   }
 
   #clusterNames(): ReadonlySet<string> {
@@ -163,6 +182,7 @@ export class ConfigControl {
     const { clusters: staticClusters, bootstrap } = this.#options.loaded;
     const clusters = [...staticClusters, ...this.#dynamic(this.#cds, staticClusters)];
     this.#follow([...clusters, ...listeners, ...this.#builder.active]);
+    this.#mismatches.clear();
     this.#builder.update({
       clusters,
       listeners,
@@ -191,7 +211,7 @@ export class ConfigControl {
       const key = `${need.kind} ${need.source.path}`;
       needed.add(key);
       if (this.#subscriptions.has(key)) continue;
-      const subscription = this.#subscribe(need.kind, need.source) as AnySubscription;
+      const subscription = this.#subscribe(need.kind, need.source, undefined) as AnySubscription;
       subscription.refresh(false);
       this.#subscriptions.set(key, { subscription, source: need.source });
     }
@@ -207,10 +227,8 @@ export class ConfigControl {
     const resource = this.#find("extension_config", need);
     if (resource === undefined || need.typeNames === undefined) return resource;
     const typeName = extensionTypeOf(resource.json);
-    const key = `filter config ${need.name}`;
-    this.#mismatches.delete(key);
     if (need.typeNames.includes(typeName)) return resource;
-    this.#mismatches.set(key, `Error: filter config has type URL ${typeName} but expect ${need.typeNames.join(", ")}.`);
+    this.#mismatches.set(resource, `Error: filter config has type URL ${typeName} but expect ${need.typeNames.join(", ")}.`);
     return undefined;
   }
 
@@ -241,7 +259,7 @@ export class ConfigControl {
       if (rejected !== undefined) now.set(`${kind} ${path}`, formatProblems(rejected.problems));
     for (const { id, file, rejected } of this.pluginStatuses)
       if (rejected !== undefined) now.set(`${file} ${id}`, formatProblems(rejected.problems));
-    for (const [what, reason] of this.#mismatches) now.set(what, reason);
+    for (const [{ name }, reason] of this.#mismatches) now.set(`filter config ${name}`, reason);
     for (const [what, reason] of now) if (this.#reported.get(what) !== reason) this.#options.log.warn(`${what} refused: ${reason}`);
     for (const what of this.#reported.keys()) if (!now.has(what)) this.#options.log.info(`${what} accepted`);
     this.#reported = now;

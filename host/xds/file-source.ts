@@ -35,6 +35,8 @@ export interface FileSubscriptionOptions<K extends ResourceKind> {
   nowMs(): number;
   /** For listeners with a table inside that is to be checked. */
   clusterNames(): ReadonlySet<string> | undefined;
+  /** Called for each reading; the result sees every resource that could be read, and may find a problem at a field of it. */
+  startCheck?(): (resource: AcceptedResource<K>) => Problem | undefined;
 }
 
 const resourceWrapper = "envoy.service.discovery.v3.Resource";
@@ -92,6 +94,7 @@ export class FileSubscription<K extends ResourceKind> {
     const accepted = new Map<string, AcceptedResource<K>>();
     const wrong = new Map<string, readonly Problem[]>();
     const all: Problem[] = [...problems];
+    const check = this.#options.startCheck?.();
     for (const { json, path } of resources) {
       const result = this.#read(json, path, force);
       if (!result.ok) {
@@ -101,6 +104,11 @@ export class FileSubscription<K extends ResourceKind> {
         all.push({ path, reason: `duplicate name '${result.resource.name}' found among resources` });
       } else {
         accepted.set(result.resource.name, result.resource);
+        const problem = check?.(result.resource);
+        if (problem === undefined) continue;
+        const found = { ...problem, path: joinField(path, problem.path) };
+        wrong.set(result.resource.name, [found]);
+        all.push(found);
       }
     }
     if (all.length > 0) {

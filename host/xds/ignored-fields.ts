@@ -14,8 +14,6 @@ export const ignoredFields: Table = {
     stats_flush_interval: "stats are read when they are asked for; there is no sink to flush to",
     stats_flush_on_admin: "stats are read when they are asked for; there is no sink to flush to",
     stats_eviction_interval: freeStats,
-    watchdog: "the host's own watchdog replaces workers that hang",
-    watchdogs: "the host's own watchdog replaces workers that hang",
     enable_dispatcher_stats: "there is no event dispatcher of Envoy's kind",
     stats_server_version_override: "the version is the host's",
     use_tcp_for_dns_lookups: "the system's resolver decides",

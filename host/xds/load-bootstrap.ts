@@ -2,6 +2,7 @@
 import type { Bootstrap } from "../config/snapshot.ts";
 import type { XdsServices } from "./context.ts";
 import { decodeMessage } from "./json-decode.ts";
+import { takeAddresses } from "./listener-addresses.ts";
 import { isJsonObject, isMessage, type Json, type Message } from "./message.ts";
 import { mergeProtoJson } from "./merge.ts";
 import { joinIndex, type Problem, Problems } from "./problems.ts";
@@ -138,19 +139,10 @@ function refuseDuplicates(bootstrap: Message, field: "clusters" | "listeners", r
 }
 
 function refuseSharedAddresses(listeners: readonly AcceptedResource<"listener">[], problems: Problems): void {
-  const seen = new Set<string>();
-  listeners.forEach(({ name, config }, index) => {
-    for (const address of config.addresses) {
-      // Port 0 is a new port each time.
-      if (address.kind === "socket" && address.port === 0) continue;
-      const text = address.kind === "socket" ? `${address.address}:${address.port}` : address.path;
-      if (seen.has(text))
-        problems.add(
-          `static_resources.listeners[${index}].address`,
-          `error adding listener: '${name}' has duplicate address '${text}' as existing listener`,
-        );
-      seen.add(text);
-    }
+  const taken = new Set<string>();
+  listeners.forEach(({ config }, index) => {
+    const reason = takeAddresses(config, taken);
+    if (reason !== undefined) problems.add(`static_resources.listeners[${index}].address`, reason);
   });
 }
 

@@ -33,6 +33,8 @@ export interface StatusInput {
   readonly startedAtMs: number;
   readonly subscriptions: readonly Subscription[];
   stateOf(resource: AcceptedResource<"cluster"> | AcceptedResource<"listener">): WarmingState | undefined;
+  /** Why a filter config that could be read is not in force: its type is not one that the listener asked for. */
+  mismatchOf(resource: AcceptedResource<ResourceKind>): string | undefined;
 }
 
 export function describeResources(input: StatusInput): readonly ResourceStatus[] {
@@ -55,6 +57,11 @@ function describeSubscription(subscription: Subscription, input: StatusInput): r
   const { status } = subscription;
   const rows: ResourceStatus[] = [];
   for (const resource of subscription.resources.values()) {
+    const mismatch = input.mismatchOf(resource);
+    if (mismatch !== undefined) {
+      rows.push(describeMismatch(resource, subscription, mismatch));
+      continue;
+    }
     const isWarmed = resource.kind === "cluster" || resource.kind === "listener";
     rows.push({
       kind: resource.kind,
@@ -82,6 +89,19 @@ function describeSubscription(subscription: Subscription, input: StatusInput): r
     });
   }
   return rows;
+}
+
+function describeMismatch(resource: AcceptedResource<ResourceKind>, { path, status }: Subscription, reason: string): ResourceStatus {
+  return {
+    kind: resource.kind,
+    name: resource.name,
+    source: path,
+    versionInfo: "",
+    lastUpdatedMs: undefined,
+    state: "refused",
+    json: undefined,
+    error: { versionInfo: status.versionInfo, atMs: status.acceptedAtMs ?? 0, problems: [{ path: "typed_config", reason }] },
+  };
 }
 
 function errorOf(name: string, status: SubscriptionStatus): ResourceStatus["error"] {

@@ -9,7 +9,7 @@ import type { XdsClock } from "./clock.ts";
 import type { Dependency } from "./context.ts";
 import type { AcceptedResource } from "./resource-kinds.ts";
 
-/** What a snapshot is made of; the source of truth is elsewhere (resource-store.ts). */
+/** What a snapshot is made of; the source of truth is elsewhere (control.ts). */
 export interface BuilderInput {
   readonly clusters: readonly AcceptedResource<"cluster">[];
   readonly listeners: readonly AcceptedResource<"listener">[];

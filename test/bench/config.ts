@@ -39,10 +39,18 @@ export function bootstrap(ports: Ports, authzModule: string | undefined): string
                     stat_prefix: "bench",
                     use_remote_address: true,
                     normalize_path: true,
-                    route_config: { name: "bench", virtual_hosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream" } }] }] },
+                    route_config: {
+                      name: "bench",
+                      virtual_hosts: [
+                        { name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "upstream" } }] },
+                      ],
+                    },
                     http_filters: [
                       ...(authzModule === undefined ? [] : [wasm]),
-                      { name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } },
+                      {
+                        name: "envoy.filters.http.router",
+                        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+                      },
                     ],
                   },
                 },
@@ -55,7 +63,10 @@ export function bootstrap(ports: Ports, authzModule: string | undefined): string
         {
           name: "upstream",
           type: "STATIC",
-          load_assignment: { cluster_name: "upstream", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(ports.upstream) } }] }] },
+          load_assignment: {
+            cluster_name: "upstream",
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: address(ports.upstream) } }] }],
+          },
         },
       ],
     },
@@ -66,7 +77,11 @@ export function bootstrap(ports: Ports, authzModule: string | undefined): string
 const AUTHZ_POLICY = {
   policies: [
     { name: "no-admin", action: "DENY", rules: [{ to: [{ operation: { paths: ["/admin*"], methods: ["POST", "PUT", "DELETE"] } }] }] },
-    { name: "web", action: "ALLOW", rules: [{ to: [{ operation: { methods: ["GET", "POST"] } }], when: [{ key: "request.headers[user-agent]", notValues: ["evil*"] }] }] },
+    {
+      name: "web",
+      action: "ALLOW",
+      rules: [{ to: [{ operation: { methods: ["GET", "POST"] } }], when: [{ key: "request.headers[user-agent]", notValues: ["evil*"] }] }],
+    },
   ],
 };
 

@@ -58,7 +58,9 @@ export class Rig {
 
   private run(core: string, command: readonly string[]): ChildProcess {
     const [program, args] = taskset(core, command);
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", process.env.SLUICE_BENCH_VERBOSE === undefined ? "ignore" : "inherit"] });
+    const child = spawn(program, args, {
+      stdio: ["ignore", "ignore", process.env.SLUICE_BENCH_VERBOSE === undefined ? "ignore" : "inherit"],
+    });
     this.children.push(child);
     return child;
   }
@@ -88,11 +90,23 @@ export class Rig {
   private command(name: ContenderName, ports: Ports, authzModule: string | undefined): string[] | undefined {
     switch (name) {
       case "sluice":
-        return [process.execPath, new URL("../../bin/sluice.js", import.meta.url).pathname, "run", "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "-l", "warning"];
+        return [
+          process.execPath,
+          new URL("../../bin/sluice.js", import.meta.url).pathname,
+          "run",
+          "-c",
+          this.file(bootstrap(ports, authzModule), ".json"),
+          "--concurrency",
+          "1",
+          "-l",
+          "warning",
+        ];
       case "envoy": {
         const envoy = envoyPath();
         const id = String(1000 + (ports.proxy % 30000));
-        return envoy === undefined ? undefined : [envoy, "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "--base-id", id, "-l", "off"];
+        return envoy === undefined
+          ? undefined
+          : [envoy, "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "--base-id", id, "-l", "off"];
       }
       case "nginx": {
         const nginx = which("nginx");

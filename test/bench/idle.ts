@@ -14,7 +14,8 @@ function ask(port: number): Promise<Socket> {
 
 async function open(port: number, count: number): Promise<Socket[]> {
   const sockets: Socket[] = [];
-  for (let i = 0; i < count; i += 50) sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - i) }, () => ask(port)))));
+  for (let i = 0; i < count; i += 50)
+    sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - i) }, () => ask(port)))));
   return sockets;
 }
 

@@ -14,15 +14,32 @@ export interface LoadResult {
   readonly megabytesPerSecond: number;
 }
 
-export async function wrk(target: Running, seconds: number, connections: number, script: string | undefined, bodyBytes: number): Promise<LoadResult> {
+export async function wrk(
+  target: Running,
+  seconds: number,
+  connections: number,
+  script: string | undefined,
+  bodyBytes: number,
+): Promise<LoadResult> {
   const before = cpuUs(target.pid);
-  const args = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--latency", ...(script === undefined ? [] : ["-s", script]), `http://127.0.0.1:${target.port}/`];
+  const args = [
+    "wrk",
+    "-t1",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    "--latency",
+    ...(script === undefined ? [] : ["-s", script]),
+    `http://127.0.0.1:${target.port}/`,
+  ];
   const text = await output(loadCommand(args));
   const cpu = cpuUs(target.pid) - before;
   const requests = Number(/(\d+) requests in/.exec(text)?.[1] ?? 0);
   const perSecond = Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0);
   const non2xx = Number(/Non-2xx or 3xx responses: (\d+)/.exec(text)?.[1] ?? 0);
-  const socketErrors = [...(/Socket errors: (.*)/.exec(text)?.[1] ?? "").matchAll(/(\d+)/g)].reduce((sum, found) => sum + Number(found[1]), 0);
+  const socketErrors = [...(/Socket errors: (.*)/.exec(text)?.[1] ?? "").matchAll(/(\d+)/g)].reduce(
+    (sum, found) => sum + Number(found[1]),
+    0,
+  );
   const p99 = /99%\s+([\d.]+)(us|ms|s)/.exec(text);
   const scale = p99?.[2] === "us" ? 0.001 : p99?.[2] === "s" ? 1000 : 1;
   return {
@@ -37,7 +54,10 @@ export async function wrk(target: Running, seconds: number, connections: number,
 
 export function postScript(folder: string, bytes: number): string {
   const path = join(folder, `post-${bytes}.lua`);
-  writeFileSync(path, `wrk.method = "POST"\nwrk.body = string.rep("x", ${bytes})\nwrk.headers["Content-Type"] = "application/octet-stream"\n`);
+  writeFileSync(
+    path,
+    `wrk.method = "POST"\nwrk.body = string.rep("x", ${bytes})\nwrk.headers["Content-Type"] = "application/octet-stream"\n`,
+  );
   return path;
 }
 
@@ -45,7 +65,9 @@ export function postScript(folder: string, bytes: number): string {
 export async function openLoop(target: Running, rate: number, seconds: number, connections: number): Promise<LoadResult> {
   const before = cpuUs(target.pid);
   const generator = new URL("./open-loop.js", import.meta.url).pathname;
-  const text = await output(loadCommand([process.execPath, generator, String(target.port), String(rate), String(seconds), String(connections)]));
+  const text = await output(
+    loadCommand([process.execPath, generator, String(target.port), String(rate), String(seconds), String(connections)]),
+  );
   const cpu = cpuUs(target.pid) - before;
   const result = JSON.parse(text) as { readonly requests: number; readonly errors: number; readonly p99Ms: number };
   return {

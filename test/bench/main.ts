@@ -88,8 +88,10 @@ async function plainRows(rig: Rig): Promise<Row[]> {
   const script = postScript(rig.folder, MIB);
   rows.push(...(await measure("POST 1 MiB, 8 connections", running, (target) => wrk(target, seconds, 8, script, MIB))));
   for (const target of running) rows.push({ name: "memory after load", contender: target.name, rssMb: rssMb(target.pid) });
-  for (const target of running) rows.push({ name: "idle keep-alive connection", contender: target.name, idleConnectionKb: await idleConnectionKb(target) });
-  for (const target of running) if (fdCount(target.pid) > 1500) process.stderr.write(`${target.name}: ${fdCount(target.pid)} descriptors are still open\n`);
+  for (const target of running)
+    rows.push({ name: "idle keep-alive connection", contender: target.name, idleConnectionKb: await idleConnectionKb(target) });
+  for (const target of running)
+    if (fdCount(target.pid) > 1500) process.stderr.write(`${target.name}: ${fdCount(target.pid)} descriptors are still open\n`);
   await stopAll(running);
   return rows;
 }
@@ -104,7 +106,11 @@ async function filterRows(rig: Rig): Promise<Row[]> {
     rows.push({ name: "start to first answer, authz filter", contender: name, startMs: filtered.startMs });
     const [without, withFilter] = await measure("authz filter", [plain, filtered], (target) => wrk(target, seconds, 64, undefined, 0));
     rows.push({ ...without, name: "authz row: no filter" }, { ...withFilter, name: "authz row: with authz filter" });
-    rows.push({ name: "authz filter adds", contender: name, cpuUsPerRequest: (withFilter.cpuUsPerRequest ?? 0) - (without.cpuUsPerRequest ?? 0) });
+    rows.push({
+      name: "authz filter adds",
+      contender: name,
+      cpuUsPerRequest: (withFilter.cpuUsPerRequest ?? 0) - (without.cpuUsPerRequest ?? 0),
+    });
     rows.push({ name: "memory after load, authz filter", contender: name, rssMb: rssMb(filtered.pid) });
     await stopAll([plain, filtered]);
   }
@@ -136,7 +142,9 @@ function print(rows: readonly Row[]): void {
     ];
   });
   const widths = header.map((name, i) => Math.max(name.length, ...lines.map((line) => line[i].length)));
-  const text = [header, ...lines].map((line) => line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")).join("\n");
+  const text = [header, ...lines]
+    .map((line) => line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  "))
+    .join("\n");
   process.stdout.write(`${text}\n`);
 }
 
@@ -153,7 +161,10 @@ async function main(): Promise<void> {
     await rig.close();
   }
   print(rows);
-  writeFileSync(values.json, `${JSON.stringify({ node: process.version, date: new Date().toISOString(), rounds, seconds, rows }, null, 2)}\n`);
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ node: process.version, date: new Date().toISOString(), rounds, seconds, rows }, null, 2)}\n`,
+  );
 }
 
 await main();

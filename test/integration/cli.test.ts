@@ -33,7 +33,8 @@ class Program {
   async until(text: string): Promise<void> {
     const deadline = performance.now() + 15_000;
     while (!this.error.includes(text) && !this.out.includes(text)) {
-      if (this.child.exitCode !== null || performance.now() > deadline) throw new Error(`"${text}" was not said:\n${this.out}${this.error}`);
+      if (this.child.exitCode !== null || performance.now() > deadline)
+        throw new Error(`"${text}" was not said:\n${this.out}${this.error}`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
@@ -57,8 +58,12 @@ function bootstrap(port: number, upstream: number, hcm: object = {}): string {
                   typed_config: {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                     stat_prefix: "t",
-                    route_config: { virtual_hosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "up" } }] }] },
-                    http_filters: [{ name: "router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
+                    route_config: {
+                      virtual_hosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "up" } }] }],
+                    },
+                    http_filters: [
+                      { name: "router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } },
+                    ],
                     ...hcm,
                   },
                 },
@@ -67,7 +72,13 @@ function bootstrap(port: number, upstream: number, hcm: object = {}): string {
           ],
         },
       ],
-      clusters: [{ name: "up", type: "STATIC", load_assignment: { cluster_name: "up", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(upstream) } }] }] } }],
+      clusters: [
+        {
+          name: "up",
+          type: "STATIC",
+          load_assignment: { cluster_name: "up", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(upstream) } }] }] },
+        },
+      ],
     },
   });
 }
@@ -118,7 +129,12 @@ describe("command line", () => {
     ["missing file", ["run", "-c", "/no/such/file"], 64, /cannot read the configuration.*\/no\/such\/file/],
     ["wrong level", ["run", "--config-yaml", "{}", "-l", "loud"], 64, /"loud" is not a level/],
     ["wrong concurrency", ["run", "--config-yaml", "{}", "--concurrency", "many"], 64, /--concurrency: "many"/],
-    ["validate: unknown field", ["validate", "--config-yaml", "static_resources: {listener: []}"], 1, /static_resources\.listener: no such field/],
+    [
+      "validate: unknown field",
+      ["validate", "--config-yaml", "static_resources: {listener: []}"],
+      1,
+      /static_resources\.listener: no such field/,
+    ],
     ["validate: good", ["validate", "--config-yaml", "{}"], 0, /^OK/],
     ["--mode validate", ["run", "--mode", "validate", "--config-yaml", "{node: {idd: x}}"], 1, /node\.idd: no such field/],
   ];
@@ -139,7 +155,15 @@ describe("command line", () => {
   test("SIGTERM: the request in progress is answered, new connections are refused, exit 0", async () => {
     const port = await freePort("127.0.0.1");
     const slow = await startSlowUpstream();
-    const program = new Program(["run", "-c", file("drain.json", bootstrap(port, slow.port)), "--concurrency", "2", "--drain-time-s", "10"]);
+    const program = new Program([
+      "run",
+      "-c",
+      file("drain.json", bootstrap(port, slow.port)),
+      "--concurrency",
+      "2",
+      "--drain-time-s",
+      "10",
+    ]);
     await program.until("serving");
     const pending = ask(port, GET, answered);
     await slow.asked;
@@ -185,7 +209,17 @@ describe("command line", () => {
 
   test("flags without meaning are taken with one warning", async () => {
     const port = await freePort("127.0.0.1");
-    const program = new Program(["run", "-c", file("flags.json", bootstrap(port, echo.port)), "--concurrency", "1", "--restart-epoch", "0", "--drain-strategy", "immediate"]);
+    const program = new Program([
+      "run",
+      "-c",
+      file("flags.json", bootstrap(port, echo.port)),
+      "--concurrency",
+      "1",
+      "--restart-epoch",
+      "0",
+      "--drain-strategy",
+      "immediate",
+    ]);
     await program.until("serving");
     program.child.kill("SIGTERM");
     const { error } = await program.finished;

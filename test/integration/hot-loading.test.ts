@@ -10,6 +10,12 @@ test("configuration and modules change under load", { timeout: 60_000 }, async (
   assert.equal(result.failures, 0);
   assert.equal(result.mixed, 0);
   assert.ok(result.pluginVersions >= 3 && result.routeVersions >= 3 && result.upstreams === 2, JSON.stringify(result));
-  assert.ok(result.refusals.some((line) => line.includes("malformed module")), result.refusals.join("\n"));
-  assert.ok(result.refusals.some((line) => line.includes("sha256")), result.refusals.join("\n"));
+  assert.ok(
+    result.refusals.some((line) => line.includes("malformed module")),
+    result.refusals.join("\n"),
+  );
+  assert.ok(
+    result.refusals.some((line) => line.includes("sha256")),
+    result.refusals.join("\n"),
+  );
 });

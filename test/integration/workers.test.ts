@@ -34,8 +34,12 @@ test("a crashed worker is replaced while the others serve", { timeout: 30_000 },
                   typed_config: {
                     "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
                     stat_prefix: "t",
-                    route_config: { virtual_hosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "up" } }] }] },
-                    http_filters: [{ name: "router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
+                    route_config: {
+                      virtual_hosts: [{ name: "v", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "up" } }] }],
+                    },
+                    http_filters: [
+                      { name: "router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } },
+                    ],
                   },
                 },
               ],
@@ -43,7 +47,13 @@ test("a crashed worker is replaced while the others serve", { timeout: 30_000 },
           ],
         },
       ],
-      clusters: [{ name: "up", type: "STATIC", load_assignment: { cluster_name: "up", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(echo.port) } }] }] } }],
+      clusters: [
+        {
+          name: "up",
+          type: "STATIC",
+          load_assignment: { cluster_name: "up", endpoints: [{ lb_endpoints: [{ endpoint: { address: address(echo.port) } }] }] },
+        },
+      ],
     },
   });
   const server = new Server({

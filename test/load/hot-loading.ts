@@ -59,7 +59,14 @@ class Files {
   bootstrap(adminPort: number): string {
     const path = join(this.folder, "bootstrap.json");
     const file = (name: string): object => ({ path_config_source: { path: join(this.folder, name) } });
-    writeFileSync(path, JSON.stringify({ node: { id: "hot", cluster: "hot" }, admin: { address: socket(adminPort) }, dynamic_resources: { lds_config: file("lds.json"), cds_config: file("cds.json") } }));
+    writeFileSync(
+      path,
+      JSON.stringify({
+        node: { id: "hot", cluster: "hot" },
+        admin: { address: socket(adminPort) },
+        dynamic_resources: { lds_config: file("lds.json"), cds_config: file("cds.json") },
+      }),
+    );
     return path;
   }
 
@@ -70,20 +77,39 @@ class Files {
       // What is no route and no filter makes another filter chain: connections of the one before drain.
       stream_idle_timeout: `${300 + version}s`,
       rds: { route_config_name: "hot", config_source: { path_config_source: { path: join(this.folder, "rds.json") } } },
-      http_filters: [{ name: "envoy.filters.http.router", typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" } }],
+      http_filters: [
+        {
+          name: "envoy.filters.http.router",
+          typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+        },
+      ],
     };
-    const listener = { "@type": "type.googleapis.com/envoy.config.listener.v3.Listener", name: "hot", address: socket(this.port), filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: hcm }] }] };
+    const listener = {
+      "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
+      name: "hot",
+      address: socket(this.port),
+      filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: hcm }] }],
+    };
     replace(join(this.folder, "lds.json"), JSON.stringify({ version_info: String(version), resources: [listener] }));
   }
 
   clusters(): void {
-    const cluster = { "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster", name: "up", type: "EDS", eds_cluster_config: { eds_config: { path_config_source: { path: join(this.folder, "eds.json") } } } };
+    const cluster = {
+      "@type": "type.googleapis.com/envoy.config.cluster.v3.Cluster",
+      name: "up",
+      type: "EDS",
+      eds_cluster_config: { eds_config: { path_config_source: { path: join(this.folder, "eds.json") } } },
+    };
     replace(join(this.folder, "cds.json"), JSON.stringify({ version_info: "1", resources: [cluster] }));
   }
 
   endpoints(version: number): void {
     const used = version % 2 === 0 ? this.upstreams : [this.upstreams[version % 4 === 1 ? 0 : 1]];
-    const assignment = { "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment", cluster_name: "up", endpoints: [{ lb_endpoints: used.map((port) => ({ endpoint: { address: socket(port) } })) }] };
+    const assignment = {
+      "@type": "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment",
+      cluster_name: "up",
+      endpoints: [{ lb_endpoints: used.map((port) => ({ endpoint: { address: socket(port) } })) }],
+    };
     replace(join(this.folder, "eds.json"), JSON.stringify({ version_info: String(version), resources: [assignment] }));
   }
 
@@ -100,7 +126,10 @@ class Files {
   }
 
   plugin(version: number): void {
-    this.resource("versions.yaml", "versions", { request: { set: { "x-plugin-request": `p${version}` } }, response: { set: { "x-plugin-response": `p${version}` } } });
+    this.resource("versions.yaml", "versions", {
+      request: { set: { "x-plugin-request": `p${version}` } },
+      response: { set: { "x-plugin-response": `p${version}` } },
+    });
   }
 
   extra(present: boolean): void {
@@ -140,7 +169,10 @@ class Files {
         this.resource("versions.yaml", "versions", { request: { no_such_field: 1 } });
         return () => this.plugin(version);
       default:
-        replace(join(this.folder, "rds.json"), `{"version_info": "bad", "resources": [{"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "hot", "virtual_hosts": [{"name": "x"`);
+        replace(
+          join(this.folder, "rds.json"),
+          `{"version_info": "bad", "resources": [{"@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration", "name": "hot", "virtual_hosts": [{"name": "x"`,
+        );
         return () => this.routes(version);
     }
   }
@@ -148,6 +180,20 @@ class Files {
   remove(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+function unseen(change: () => void): () => undefined {
+  return () => {
+    change();
+    return undefined;
+  };
+}
+
+function seen(change: () => void, done: () => boolean): () => () => boolean {
+  return () => {
+    change();
+    return done;
+  };
 }
 
 function rssMb(pid: number): number {
@@ -158,14 +204,33 @@ export async function runHotLoading(options: HotLoadingOptions): Promise<HotLoad
   const upstreams = [await startEcho(), await startEcho()];
   const port = await freePort("127.0.0.1");
   const adminPort = await freePort("127.0.0.1");
-  const files = new Files(port, upstreams.map((upstream) => upstream.port));
+  const files = new Files(
+    port,
+    upstreams.map((upstream) => upstream.port),
+  );
   files.module();
   files.clusters();
   files.endpoints(0);
   files.routes(0);
   files.listener(0);
   files.plugin(0);
-  const child = spawn(process.execPath, [HOST, "run", "-c", files.bootstrap(adminPort), "--plugins", files.plugins, "--concurrency", String(options.concurrency), "--drain-time-s", "5", "--log-json"], { stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(
+    process.execPath,
+    [
+      HOST,
+      "run",
+      "-c",
+      files.bootstrap(adminPort),
+      "--plugins",
+      files.plugins,
+      "--concurrency",
+      String(options.concurrency),
+      "--drain-time-s",
+      "5",
+      "--log-json",
+    ],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
   const refusals: string[] = [];
   child.stderr.on("data", (chunk: Buffer) => {
     for (const line of chunk.toString().split("\n")) if (/refused|rejected|stays/i.test(line)) refusals.push(line);
@@ -180,13 +245,35 @@ export async function runHotLoading(options: HotLoadingOptions): Promise<HotLoad
   let version = 0;
   let slowestChangeMs = 0;
   let extra = false;
+  /** A step makes one change; what it returns says whether the change has reached the client, if that can be seen. */
   const steps: readonly (readonly [string, () => (() => boolean) | undefined])[] = [
-    ["module", () => (files.module(), undefined)],
-    ["plugin config", () => (files.plugin(++version), () => client.lastPlugin === `p${version}`)],
-    ["route", () => (files.routes(++version), () => client.lastRoute === `r${version}`)],
-    ["endpoints", () => (files.endpoints(++version), undefined)],
-    ["listener", () => (files.listener(++version), undefined)],
-    ["plugin added or removed", () => ((extra = !extra), files.extra(extra), () => client.lastExtra === extra)],
+    ["module", unseen(() => files.module())],
+    [
+      "plugin config",
+      seen(
+        () => files.plugin(++version),
+        () => client.lastPlugin === `p${version}`,
+      ),
+    ],
+    [
+      "route",
+      seen(
+        () => files.routes(++version),
+        () => client.lastRoute === `r${version}`,
+      ),
+    ],
+    ["endpoints", unseen(() => files.endpoints(++version))],
+    ["listener", unseen(() => files.listener(++version))],
+    [
+      "plugin added or removed",
+      seen(
+        () => {
+          extra = !extra;
+          files.extra(extra);
+        },
+        () => client.lastExtra === extra,
+      ),
+    ],
   ];
   let routeVersion = 0;
   let pluginVersion = 0;
@@ -204,7 +291,7 @@ export async function runHotLoading(options: HotLoadingOptions): Promise<HotLoad
     if (second % 7 === 6) {
       const kind = Math.floor(second / 7);
       const repair = files.bad(kind, kind % 4 === 3 ? routeVersion : pluginVersion);
-      changes["refused"] = (changes["refused"] ?? 0) + 1;
+      changes.refused = (changes.refused ?? 0) + 1;
       await new Promise((resolve) => setTimeout(resolve, 300));
       repair();
     }
@@ -218,12 +305,29 @@ export async function runHotLoading(options: HotLoadingOptions): Promise<HotLoad
   await gone;
   for (const upstream of upstreams) await upstream.close();
   files.remove();
-  return { ...summary, changes, slowestChangeMs: Math.round(slowestChangeMs), refusals, rssBeforeMb: Math.round(rssBeforeMb), rssAfterMb: Math.round(rssAfterMb) };
+  return {
+    ...summary,
+    changes,
+    slowestChangeMs: Math.round(slowestChangeMs),
+    refusals,
+    rssBeforeMb: Math.round(rssBeforeMb),
+    rssAfterMb: Math.round(rssAfterMb),
+  };
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const { values } = parseArgs({ options: { seconds: { type: "string", default: "60" }, rate: { type: "string", default: "2000" }, concurrency: { type: "string", default: "2" } } });
-  const result = await runHotLoading({ seconds: Number(values.seconds), rate: Number(values.rate), concurrency: Number(values.concurrency) });
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "60" },
+      rate: { type: "string", default: "2000" },
+      concurrency: { type: "string", default: "2" },
+    },
+  });
+  const result = await runHotLoading({
+    seconds: Number(values.seconds),
+    rate: Number(values.rate),
+    concurrency: Number(values.concurrency),
+  });
   process.stdout.write(`${JSON.stringify({ ...result, refusals: result.refusals.slice(0, 8) }, null, 2)}\n`);
   process.exitCode = result.failures + result.mixed > 0 ? 1 : 0;
 }

@@ -1,5 +1,5 @@
 // envoy.config.core.v3.Address and CidrRange.
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import type { PipeAddress, SocketAddress } from "../../config/cluster.ts";
 import type { ConfigReader } from "../../config/extension.ts";
 
@@ -32,13 +32,21 @@ function parseSocketAddress(reader: ConfigReader, mustBeIp: boolean): SocketAddr
   return { kind: "socket", address, port };
 }
 
+/** Clients with such an address are seen with their IPv4 address, so a range of them would never match. */
+const mapped = new BlockList();
+mapped.addSubnet("::ffff:0:0", 96, "ipv6");
+
 /** "10.0.0.0/8" */
 export function parseCidrs(readers: readonly ConfigReader[]): readonly string[] {
   return readers.map((reader) => {
     const address = reader.text("address_prefix");
-    const version = isIP(address);
+    // A zone names an interface of one machine; Envoy takes none in a range.
+    const version = address.includes("%") ? 0 : isIP(address);
     const length = reader.number("prefix_len");
     if (version === 0) reader.refuse("address_prefix", `malformed IP address: ${address}`);
+    if (version === 6 && mapped.check(address, "ipv6")) {
+      reader.refuse("address_prefix", `an IPv4-mapped range is not implemented: give ${address} as IPv4`);
+    }
     // A longer prefix than the address has bits is the whole address, as in Envoy.
     return `${address}/${Math.min(length, version === 4 ? 32 : 128)}`;
   });

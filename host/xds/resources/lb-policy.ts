@@ -17,7 +17,9 @@ export function parseLbPolicy(reader: ConfigReader): LbPolicy {
   if (typed !== undefined) return parseTyped(typed);
   switch (policy) {
     case "ROUND_ROBIN":
-      return { kind: "ROUND_ROBIN", slowStartMs: parseSlowStart(reader.message("round_robin_lb_config")) };
+      // Opened although nothing in it is implemented, so that what is set in it is refused by name.
+      reader.message("round_robin_lb_config");
+      return { kind: "ROUND_ROBIN" };
     case "LEAST_REQUEST":
       return parseLeastRequest(reader.message("least_request_lb_config"));
     case "RANDOM":
@@ -45,7 +47,7 @@ function parseKnown(typeName: string, reader: ConfigReader): LbPolicy | undefine
   switch (typeName) {
     case roundRobin:
       reader.ignore("locality_lb_config");
-      return { kind: "ROUND_ROBIN", slowStartMs: parseSlowStart(reader) };
+      return { kind: "ROUND_ROBIN" };
     case leastRequest:
       reader.ignore("locality_lb_config");
       return parseLeastRequest(reader);
@@ -69,11 +71,5 @@ function parseLeastRequest(reader: ConfigReader | undefined): LbPolicy {
     kind: "LEAST_REQUEST",
     choiceCount: reader?.number("choice_count", 2) ?? 2,
     activeRequestBias: reader?.message("active_request_bias")?.number("default_value") ?? 1,
-    slowStartMs: parseSlowStart(reader),
   };
-}
-
-/** 0: off. */
-function parseSlowStart(reader: ConfigReader | undefined): number {
-  return reader?.message("slow_start_config")?.durationMs("slow_start_window") ?? 0;
 }

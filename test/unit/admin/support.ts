@@ -27,7 +27,7 @@ export function cluster(name: string, endpoints: readonly LocalityEndpoints[], c
     edsServiceName: "",
     connectTimeoutMs: 5000,
     perConnectionBufferLimitBytes: 1_048_576,
-    lbPolicy: { kind: "ROUND_ROBIN", slowStartMs: 0 },
+    lbPolicy: { kind: "ROUND_ROBIN" },
     commonLb: { healthyPanicThreshold: 50, failTrafficOnPanic: false },
     overprovisioningFactor: 140,
     circuitBreakers: { default: limits, high: limits },

@@ -10,9 +10,22 @@ import { StatsStore } from "../../../host/stats/store.ts";
 type Answers = Record<string, readonly string[] | Error>;
 
 function cluster(type: Cluster["type"], names: readonly string[], family: Cluster["dns"]["lookupFamily"] = "V4_ONLY"): Cluster {
-  const endpoints = names.map((address) => ({ address: { kind: "socket", address, port: 80 }, hostname: "", healthStatus: "UNKNOWN", weight: 1, metadata: {} }));
+  const endpoints = names.map((address) => ({
+    address: { kind: "socket", address, port: 80 },
+    hostname: "",
+    healthStatus: "UNKNOWN",
+    weight: 1,
+    metadata: {},
+  }));
   // Only what the resolver reads.
-  return { name: "dns", altStatName: "", type, endpoints: [{ region: "", zone: "", subZone: "", priority: 0, weight: undefined, endpoints }], dns: { refreshRateMs: 30, respectDnsTtl: false, lookupFamily: family }, dropPerMillion: 0 } as unknown as Cluster;
+  return {
+    name: "dns",
+    altStatName: "",
+    type,
+    endpoints: [{ region: "", zone: "", subZone: "", priority: 0, weight: undefined, endpoints }],
+    dns: { refreshRateMs: 30, respectDnsTtl: false, lookupFamily: family },
+    dropPerMillion: 0,
+  } as unknown as Cluster;
 }
 
 class Rig {
@@ -30,7 +43,12 @@ class Rig {
         return answer.map((address) => ({ address, ttl: 60 }));
       },
     };
-    this.resolver = new DnsResolver({ lookup, stats: new StatsStore(() => {}), onChange: () => this.changed(), onFailure: (_cluster, name) => this.failures.push(name) });
+    this.resolver = new DnsResolver({
+      lookup,
+      stats: new StatsStore(() => {}),
+      onChange: () => this.changed(),
+      onFailure: (_cluster, name) => this.failures.push(name),
+    });
   }
 
   nextChange(): Promise<void> {
@@ -42,13 +60,20 @@ class Rig {
   endpoints(config: Cluster): string[] {
     const snapshot: Snapshot = { ...EMPTY_SNAPSHOT, clusters: [config] };
     const assignment = this.resolver.decorate(snapshot).endpoints.dns;
-    return assignment.localities.flatMap((locality) => locality.endpoints.map(({ address }) => (address.kind === "socket" ? `${address.address}:${address.port}` : address.path)));
+    return assignment.localities.flatMap((locality) =>
+      locality.endpoints.map(({ address }) => (address.kind === "socket" ? `${address.address}:${address.port}` : address.path)),
+    );
   }
 }
 
 const cases: readonly (readonly [string, Cluster, Answers, readonly string[]])[] = [
   ["STRICT_DNS takes every answer", cluster("STRICT_DNS", ["a"]), { "a/4": ["10.0.0.1", "10.0.0.2"] }, ["10.0.0.1:80", "10.0.0.2:80"]],
-  ["STRICT_DNS with two names", cluster("STRICT_DNS", ["a", "b"]), { "a/4": ["10.0.0.1"], "b/4": ["10.0.1.1"] }, ["10.0.0.1:80", "10.0.1.1:80"]],
+  [
+    "STRICT_DNS with two names",
+    cluster("STRICT_DNS", ["a", "b"]),
+    { "a/4": ["10.0.0.1"], "b/4": ["10.0.1.1"] },
+    ["10.0.0.1:80", "10.0.1.1:80"],
+  ],
   ["LOGICAL_DNS takes the first answer", cluster("LOGICAL_DNS", ["a"]), { "a/4": ["10.0.0.1", "10.0.0.2"] }, ["10.0.0.1:80"]],
   ["AUTO prefers IPv6", cluster("STRICT_DNS", ["a"], "AUTO"), { "a/4": ["10.0.0.1"], "a/6": ["::1"] }, ["::1:80"]],
   ["AUTO falls back to IPv4", cluster("STRICT_DNS", ["a"], "AUTO"), { "a/4": ["10.0.0.1"] }, ["10.0.0.1:80"]],

@@ -27,7 +27,12 @@ const wasm = (config: PluginConfig): HttpFilterConfig => ({ kind: "wasm", name: 
 
 function listener(name: string, filters: readonly HttpFilterConfig[], mark = ""): Listener {
   // Only what the gate reads.
-  return { name, statPrefix: mark, filterChains: [{ networkFilters: [{ kind: "http_connection_manager", name: "hcm", config: { httpFilters: filters } }] }], defaultFilterChain: undefined } as unknown as Listener;
+  return {
+    name,
+    statPrefix: mark,
+    filterChains: [{ networkFilters: [{ kind: "http_connection_manager", name: "hcm", config: { httpFilters: filters } }] }],
+    defaultFilterChain: undefined,
+  } as unknown as Listener;
 }
 
 const snapshot = (...listeners: readonly Listener[]): Snapshot => ({ ...EMPTY_SNAPSHOT, listeners });
@@ -38,8 +43,12 @@ function gate(resources: readonly string[] = []): { gate: PluginGate; refused: s
     refused,
     gate: new PluginGate({
       bytesOf: (sha256) => (sha256 === "gone" ? undefined : Buffer.from(sha256)),
-      load: async (bytes) => (Buffer.from(bytes).toString() === "broken" ? { ok: false, errors: ["malformed module"] } : { ok: true, module: { sha256: Buffer.from(bytes).toString() } as LoadedModule }),
-      canary: (config) => (Buffer.from(config.configuration ?? []).toString() === "bad" ? "the module refused its configuration" : undefined),
+      load: async (bytes) =>
+        Buffer.from(bytes).toString() === "broken"
+          ? { ok: false, errors: ["malformed module"] }
+          : { ok: true, module: { sha256: Buffer.from(bytes).toString() } as LoadedModule },
+      canary: (config) =>
+        Buffer.from(config.configuration ?? []).toString() === "bad" ? "the module refused its configuration" : undefined,
       isResource: (name) => resources.includes(name),
       onRefused: (what, reason) => refused.push(`${what}: ${reason}`),
     }),

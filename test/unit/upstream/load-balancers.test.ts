@@ -103,11 +103,11 @@ for (const given of CASES) {
 }
 
 const POLICIES: readonly (readonly [name: string, policy: LbPolicy, weights: readonly number[], tolerance: number])[] = [
-  ["round robin", { kind: "ROUND_ROBIN", slowStartMs: 0 }, [1, 1, 1, 1], 0.01],
-  ["round robin by weight", { kind: "ROUND_ROBIN", slowStartMs: 0 }, [1, 2, 3, 10], 0.1],
+  ["round robin", { kind: "ROUND_ROBIN" }, [1, 1, 1, 1], 0.01],
+  ["round robin by weight", { kind: "ROUND_ROBIN" }, [1, 2, 3, 10], 0.1],
   ["random", { kind: "RANDOM" }, [1, 1, 1, 1], 1.5],
-  ["least request on idle hosts", { kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1, slowStartMs: 0 }, [1, 1, 1, 1], 1.5],
-  ["least request by weight", { kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1, slowStartMs: 0 }, [1, 3], 0.1],
+  ["least request on idle hosts", { kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1 }, [1, 1, 1, 1], 1.5],
+  ["least request by weight", { kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1 }, [1, 3], 0.1],
 ];
 for (const [name, policy, weights, tolerance] of POLICIES) {
   test(`${name}: shares follow the weights`, () => {
@@ -131,14 +131,14 @@ for (const [name, policy, weights, tolerance] of POLICIES) {
 
 test("round robin takes every host before any again", () => {
   const hosts = makeHosts("P0 H5");
-  const picker = createPicker({ kind: "ROUND_ROBIN", slowStartMs: 0 }, hosts, new SeededRandom(1));
+  const picker = createPicker({ kind: "ROUND_ROBIN" }, hosts, new SeededRandom(1));
   for (let round = 0; round < 5; round++) assert.equal(new Set(Array.from({ length: 5 }, () => picker.pick())).size, 5);
 });
 
 test("least request avoids the busy host", () => {
   const hosts = makeHosts("P0 H2");
   hosts[0].activeRequests = 10;
-  const picker = createPicker({ kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1, slowStartMs: 0 }, hosts, new SeededRandom(9));
+  const picker = createPicker({ kind: "LEAST_REQUEST", choiceCount: 2, activeRequestBias: 1 }, hosts, new SeededRandom(9));
   let busy = 0;
   for (let i = 0; i < DRAWS; i++) if (picker.pick() === hosts[0]) busy++;
   // Both draws must fall on it: a quarter.

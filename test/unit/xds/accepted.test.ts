@@ -166,7 +166,7 @@ test("a cluster with typed policies and protocol options", () => {
     },
   });
   const { lbPolicy, http, circuitBreakers } = loaded.clusters[0].config;
-  assert.deepEqual(lbPolicy, { kind: "LEAST_REQUEST", choiceCount: 4, activeRequestBias: 1, slowStartMs: 0 });
+  assert.deepEqual(lbPolicy, { kind: "LEAST_REQUEST", choiceCount: 4, activeRequestBias: 1 });
   assert.deepEqual([http.idleTimeoutMs, http.maxRequestsPerConnection], [3000, 7]);
   assert.deepEqual(
     [circuitBreakers.default.maxConnections, circuitBreakers.high.retryBudget],

@@ -254,6 +254,53 @@ test("a filter config comes by ECDS, and a default stands in without waiting", (
   writeFileSync(join(folder, "ecds.json"), response(types.extension, { name: "auth", typed_config: { "@type": types.router } }));
   control.refresh();
   assert.deepEqual(latest().extensionConfigs, {});
+  const status = (): unknown => {
+    const found = control.resources.find((resource) => resource.kind === "extension_config");
+    return [found?.name, found?.state, found?.error?.problems];
+  };
+  const [routerType, wasmType] = [types.router, types.wasm].map((type) => type.replace("type.googleapis.com/", ""));
+  const reason = `Error: filter config has type URL ${routerType} but expect ${wasmType}.`;
+  assert.deepEqual(status(), ["auth", "refused", [{ path: "typed_config", reason }]]);
+  writeFileSync(join(folder, "ecds.json"), response(types.extension, { name: "auth", typed_config: wasm("again") }));
+  control.refresh();
+  assert.deepEqual(status(), ["auth", "active", undefined]);
+});
+
+test("a listener of a file on an address that another one has is refused", (t) => {
+  const inline = { route_config: { name: "r" } };
+  const folder = temporaryFolder(t, {
+    "lds.json": response(
+      types.listener,
+      listenerJson("in", inline, 10000),
+      listenerJson("free", inline, 10001),
+      listenerJson("any", inline, 0),
+      listenerJson("any-too", inline, 0),
+    ),
+  });
+  const { control, latest } = start(t, {
+    static_resources: { listeners: [listenerJson("in", inline, 10000)] },
+    dynamic_resources: { lds_config: pathSource(join(folder, "lds.json")) },
+  });
+  const names = (): readonly string[] => latest().listeners.map((listener) => listener.name);
+  // The file's "in" is the static one's namesake, which it cannot replace.
+  assert.deepEqual(names(), ["in", "free", "any", "any-too"]);
+  writeFileSync(
+    join(folder, "lds.json"),
+    response(types.listener, listenerJson("a", inline, 10000), listenerJson("b", inline, 10002), listenerJson("c", inline, 10002)),
+  );
+  control.refresh();
+  assert.deepEqual(names(), ["in", "free", "any", "any-too"]);
+  assert.deepEqual(
+    control.subscriptions[0].rejected?.problems.map(({ path, reason }) => [path, reason]),
+    [
+      ["resources[0].address", "error adding listener: 'a' has duplicate address '127.0.0.1:10000' as existing listener"],
+      ["resources[2].address", "error adding listener: 'c' has duplicate address '127.0.0.1:10002' as existing listener"],
+    ],
+  );
+  assert.deepEqual(
+    control.resources.filter((resource) => resource.state === "refused").map((resource) => resource.name),
+    ["a", "c"],
+  );
 });
 
 test("a changed module gives a new digest to the listeners that use it", (t) => {

@@ -152,7 +152,7 @@ test("order: priority, higher first and unset last; then the older; then the nam
   );
 });
 
-test("phases: AUTHN, AUTHZ, what RBAC guards, STATS, the operator's filters, unspecified, the router", () => {
+test("phases: AUTHN, AUTHZ, STATS, the operator's filters, unspecified, the router", () => {
   const filter = (kind: string, name: string): HttpFilterConfig => ({ kind, name }) as unknown as HttpFilterConfig;
   const plugins = [plugin("s", { phase: "STATS" }), plugin("u"), plugin("z", { phase: "AUTHZ" }), plugin("n", { phase: "AUTHN" })];
   const names = (chain: readonly HttpFilterConfig[]): string =>
@@ -160,7 +160,7 @@ test("phases: AUTHN, AUTHZ, what RBAC guards, STATS, the operator's filters, uns
       .map((one) => one.name)
       .join(" ");
   assert.equal(names([filter("wasm", "own"), filter("router", "router")]), "n z s own u router");
-  assert.equal(names([filter("rbac", "rbac"), filter("wasm", "own"), filter("router", "router")]), "n z rbac s own u router");
+  assert.equal(names([filter("rbac", "rbac"), filter("wasm", "own"), filter("router", "router")]), "n z s rbac own u router");
   assert.equal(names([filter("router", "router")]), "n z s u router");
 });
 

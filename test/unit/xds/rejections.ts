@@ -119,6 +119,37 @@ export const rejections: readonly Rejection[] = [
     "malformed IP address: 10.0.0",
     `${F}.filter_chain_match.prefix_ranges[0].address_prefix`,
   ),
+  ...["prefix_ranges", "source_prefix_ranges", "direct_source_prefix_ranges"].flatMap((field) => [
+    one(
+      `${F}.filter_chain_match`,
+      { [field]: [{ address_prefix: "10.0.0.0/8", prefix_len: 8 }] },
+      "malformed IP address: 10.0.0.0/8",
+      `${F}.filter_chain_match.${field}[0].address_prefix`,
+    ),
+    one(
+      `${F}.filter_chain_match`,
+      { [field]: [{ address_prefix: "10.0.0.0", prefix_len: 129 }] },
+      "value must be less than or equal to 128",
+      `${F}.filter_chain_match.${field}[0].prefix_len`,
+    ),
+  ]),
+  one(
+    `${M}.internal_address_config`,
+    {
+      cidr_ranges: [
+        { address_prefix: "10.0.0.0", prefix_len: 8 },
+        { address_prefix: "fe80::1%eth0", prefix_len: 64 },
+      ],
+    },
+    "malformed IP address: fe80::1%eth0",
+    `${M}.internal_address_config.cidr_ranges[1].address_prefix`,
+  ),
+  one(
+    `${M}.internal_address_config`,
+    { cidr_ranges: [{ address_prefix: "::ffff:10.0.0.0", prefix_len: 104 }] },
+    "an IPv4-mapped range is not implemented: give ::ffff:10.0.0.0 as IPv4",
+    `${M}.internal_address_config.cidr_ranges[0].address_prefix`,
+  ),
   one(
     `${F}.filter_chain_match`,
     { destination_port: 0 },
@@ -375,6 +406,16 @@ export const rejections: readonly Rejection[] = [
   { set: { [`${C}.name`]: undefined }, problems: [`${C}.name: ${least1}`, `${A}.cluster: route: unknown cluster 'service'`] },
   one(`${C}.connect_timeout`, "0s", "value must be greater than 0s"),
   one(`${C}.lb_policy`, "RING_HASH", "RING_HASH is not implemented"),
+  one(
+    `${C}.round_robin_lb_config`,
+    { slow_start_config: { slow_start_window: "1s" } },
+    not,
+    `${C}.round_robin_lb_config.slow_start_config`,
+  ),
+  {
+    set: { [`${C}.lb_policy`]: "LEAST_REQUEST", [`${C}.least_request_lb_config`]: { slow_start_config: { slow_start_window: "1s" } } },
+    problems: [`${C}.least_request_lb_config.slow_start_config: ${not}`],
+  },
   one(`${C}.type`, "ORIGINAL_DST", "ORIGINAL_DST is not implemented"),
   {
     set: { [`${C}.type`]: "EDS", [`${C}.load_assignment`]: undefined },
@@ -508,6 +549,8 @@ export const rejections: readonly Rejection[] = [
   ),
   one("bootstrap_extensions", [{ name: "x", typed_config: any("envoy.extensions.bootstrap.internal_listener.v3.InternalListener") }], not),
   one("tracing", { http: { name: "z" } }, not),
+  one("watchdog", { kill_timeout: "1s" }, not),
+  one("watchdogs", { worker_watchdog: { miss_timeout: "1s" } }, not),
   one("hds_config", { api_type: "GRPC" }, not),
   one("static_resources.secrets", [{ name: "s" }], not),
 ];
