@@ -182,10 +182,10 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   UPSTREAM_LOCAL_ADDRESS: plain((info) => nonEmpty(info.upstreamLocalAddress)),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((info) => ipOf(info.upstreamLocalAddress)),
   UPSTREAM_LOCAL_PORT: plain((info) => portOf(info.upstreamLocalAddress)),
-  UPSTREAM_CLUSTER: plain((info) => nonEmpty(info.clusterName)),
+  UPSTREAM_CLUSTER: plain((info) => nonEmpty(info.clusterAltName || info.clusterName)),
   UPSTREAM_CLUSTER_RAW: plain((info) => nonEmpty(info.clusterName)),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((info) => info.upstreamRequestAttemptCount),
-  UPSTREAM_PROTOCOL: plain((info) => (info.upstreamHost === "" ? undefined : "HTTP/1.1")),
+  UPSTREAM_PROTOCOL: plain((info) => (upstreamPeer(info) === "" ? undefined : "HTTP/1.1")),
   UPSTREAM_CONNECTION_ID: plain(() => undefined),
   DOWNSTREAM_LOCAL_ADDRESS: plain((info) => nonEmpty(info.connection.localAddress)),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((info) => nonEmpty(info.connection.localIp)),
@@ -230,8 +230,9 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
     };
   },
   ENVIRONMENT: ({ argument, maxLength }) => {
-    const value = environment(argument ?? "");
-    return () => (value === undefined || maxLength === undefined ? value : value.slice(0, maxLength));
+    // Read once, and a dash for what is not there even where empty values are left out.
+    const value = environment(argument ?? "") ?? "-";
+    return () => (maxLength === undefined ? value : value.slice(0, maxLength));
   },
 };
 

@@ -44,8 +44,9 @@ export function removeHopByHop(headers: HeaderMap, keepUpgrade: boolean): void {
   if (hasConnection) {
     const value = headers.getJoined("connection") ?? "";
     if (value !== "keep-alive" && value !== "close") removeNominated(headers, value, keepUpgrade);
-    headers.remove("connection");
-    if (keepUpgrade) headers.add("connection", "upgrade");
+    if (!keepUpgrade) headers.remove("connection");
+    // Where it stands and as it is written, when it says nothing else.
+    else if (value.toLowerCase() !== "upgrade") headers.set("connection", "upgrade");
   }
   if (hasOther) headers.removeIf((name) => HOP_BY_HOP.includes(name) || (name === "upgrade" && !keepUpgrade));
 }

@@ -57,6 +57,8 @@ export class StreamInfo {
   responseCodeDetails = "";
   /** A local reply has set the details, be it to nothing: then they are empty, not absent. */
   hasDetails = false;
+  /** Under which statistics count the cluster, when that is not its name. */
+  clusterAltName = "";
   connectionTerminationDetails = "";
   responseFlags = 0;
   /** Body bytes received from and sent to the client. */

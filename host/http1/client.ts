@@ -359,7 +359,7 @@ export class Http1ClientConnection implements RequestEncoder, ConnectionCallback
 
 /** "connection: upgrade" stands only in a request that the connection manager lets upgrade: an upgrade field alone opens no tunnel. */
 function upgradeOf(headers: HeaderMap): string {
-  return headers.get("connection") === "upgrade" ? (headers.getJoined("upgrade")?.toLowerCase() ?? "") : "";
+  return headers.get("connection")?.toLowerCase() === "upgrade" ? (headers.getJoined("upgrade")?.toLowerCase() ?? "") : "";
 }
 
 /** "HTTP/1.x SP 3DIGIT [SP reason]" → the code, or -1. */

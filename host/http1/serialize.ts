@@ -96,7 +96,7 @@ export function serializeFields(headers: HeaderMap, headerCase: HeaderCase): str
   for (let i = 0; i < names.length; i++) {
     const name = names[i];
     if (name.charCodeAt(0) === 0x3a || name === "transfer-encoding") continue;
-    // biome-ignore lint/style/useTemplate: a template converts each part again.
+    // Concatenation: a template would convert each part again.
     out += (headerCase === "default" ? name : properCase(name)) + ": " + values[i] + "\r\n";
   }
   return out;

@@ -145,6 +145,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     this.priority = this.action.priority;
     info.clusterName = cluster.config.name;
     info.clusterMetadata = cluster.config.metadata;
+    info.clusterAltName = cluster.config.altStatName;
     if (cluster.dropPerMillion > 0 && this.ctx.random.next() * 1_000_000 < cluster.dropPerMillion) {
       cluster.stats.upstreamRqDropOverload.inc();
       this.reply(503, "drop overload", "drop_overload", ResponseFlag.DropOverLoad);

@@ -1,11 +1,50 @@
 // Parity with Envoy: each group is one configuration that both run; each case is one test.
 import { after, before, describe, test } from "node:test";
+import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { failures } from "./cases/failures.ts";
 import { address, mutations } from "./cases/headers.ts";
+import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
+import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
+import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
+import { wasmCalls } from "./cases/wasm-calls.ts";
+import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
+import { filters } from "./cases/wasm-filters.ts";
+import { wasmHeaders } from "./cases/wasm-headers.ts";
+import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
+import { wasmConfiguration, wasmProperties, wasmState } from "./cases/wasm-state.ts";
 import { Pair, type ParityGroup } from "./harness.ts";
 
-const GROUPS: readonly ParityGroup[] = [routing, mutations, address, failures];
+const GROUPS: readonly ParityGroup[] = [
+  routing,
+  mutations,
+  address,
+  failures,
+  ...accessLogs,
+  accessLogFilters,
+  ...localReplies,
+  limits,
+  keptLimits,
+  unescapedLimits,
+  timeouts,
+  tunnels,
+  wasmHeaders,
+  wasmBodies,
+  wasmLimits,
+  wasmTrailers,
+  wasmStopIteration,
+  wasmReplies,
+  wasmChain,
+  wasmCalls,
+  wasmProperties,
+  wasmState,
+  wasmConfiguration,
+  ...wasmReloads,
+  wasmClosed,
+  wasmOpen,
+  wasmSharedVm,
+  ...filters,
+];
 
 for (const group of GROUPS) {
   describe(`parity: ${group.name}`, () => {

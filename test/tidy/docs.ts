@@ -1,6 +1,7 @@
 // The parts of the documents that are made from tables of the code. A document marks the place:
 //   <!-- table: flags -->  …  <!-- end -->
 // `npm run docs` writes what stands between; tables.test.ts fails while it differs.
+import { ENDPOINTS } from "../../host/admin/endpoints.ts";
 import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
 import { AttributePaths } from "../../host/extensions/wasm/attributes.ts";
@@ -110,8 +111,19 @@ function statistics(): string {
   return groups.join("\n\n");
 }
 
+function adminEndpoints(): string {
+  const rows = ENDPOINTS.map(({ path, help, mutates, parameters }) => [
+    code(path),
+    mutates ? "POST" : "GET",
+    help,
+    parameters.map((parameter) => code(parameter.name)).join(", "),
+  ]);
+  return table(["path", "method", "what it does", "parameters"], rows);
+}
+
 const sections: Readonly<Record<string, () => string>> = {
   flags,
+  "admin endpoints": adminEndpoints,
   "http filters": httpFilters,
   operators: () => list(accessLogOperators()),
   attributes: () => list(AttributePaths),

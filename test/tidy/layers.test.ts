@@ -25,6 +25,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   server: ["base", "config", "stats", "net", "http", "http1", "wasm", "upstream", "router", "extensions", "xds", "admin"],
   cli: ["base", "config", "stats", "xds", "server"],
   main: ["cli", "server"],
+  // The library for programs that embed the host.
+  index: ["server", "xds"],
 };
 
 /** Packages outside of Node that a folder may use. */

@@ -46,6 +46,7 @@ function source(headers: HeaderMap | undefined): AttributeSource {
       ]),
     attributeResponseTrailers: () => undefined,
     route: () => stream.route(),
+    clusterMetadata: () => undefined,
   };
 }
 
