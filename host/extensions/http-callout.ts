@@ -70,6 +70,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
 
   /** An answer of our own, as Envoy's local replies look. */
   private answer(status: number, text: string): void {
+    this.cluster.stats.countCode(status, true);
     const headers = HeaderMap.from([
       [":status", String(status)],
       ["content-length", String(text.length)],

@@ -384,8 +384,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     else if (config.serverHeaderTransformation === "APPEND_IF_ABSENT" && !headers.has("server")) headers.add("server", config.serverName);
     if (config.via !== "") headers.appendCopy("via", config.via, ", ");
     if (config.alwaysSetRequestIdInResponse && info.requestId !== "") headers.set("x-request-id", info.requestId);
-    // What a client sent after an upgrade that was refused is no request.
-    this.manager.decideClose(this.requestEnded, this.localReplySent || (this.upgrade !== "" && !this.upgraded));
+    // After an upgrade that the upstream refuses the connection goes on: what follows is an ordinary request, under policy like any other.
+    this.manager.decideClose(this.requestEnded || (this.upgrade !== "" && !this.localReplySent));
     if (this.upgraded) {
       ctx.stats.downstreamCxUpgradesTotal.inc();
       ctx.stats.downstreamCxUpgradesActive.inc();

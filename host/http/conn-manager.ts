@@ -169,7 +169,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   }
 
   /** Before response headers leave: does the connection end with this answer? */
-  decideClose(requestEnded: boolean, localReply: boolean): void {
+  decideClose(requestEnded: boolean): void {
     const config = this.config.config;
     if (this.config.draining || this.closeSoon) {
       this.config.stats.downstreamCxDrainClose.inc();
@@ -180,7 +180,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
       this.codec.markClose();
     }
     // Answered before the request was read: what still comes would be taken for the next request.
-    if (localReply && !requestEnded) this.codec.markClose();
+    if (!requestEnded) this.codec.markClose();
   }
 
   onStreamFinished(stream: ActiveStream): void {

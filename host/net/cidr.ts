@@ -43,11 +43,6 @@ function parseIp(text: string): { family: 4 | 6; value: bigint } | undefined {
   return { family, value };
 }
 
-/** Why `text` is no CIDR, or undefined when it is one. A bare address counts as a full-length prefix. */
-export function checkCidr(text: string): string | undefined {
-  return parseCidr(text) === undefined ? `"${text}" is not a CIDR range` : undefined;
-}
-
 function parseCidr(text: string): Range | undefined {
   const [ip, prefix, ...rest] = text.split("/");
   const parsed = parseIp(ip);
@@ -62,7 +57,7 @@ function parseCidr(text: string): Range | undefined {
 export class CidrSet {
   private readonly ranges: readonly Range[];
 
-  /** Invalid entries are a caller's mistake: configuration has been checked with checkCidr. */
+  /** Throws on an entry that is no CIDR range; a bare address counts as a full-length prefix. */
   constructor(cidrs: readonly string[]) {
     this.ranges = cidrs.map((cidr) => {
       const range = parseCidr(cidr);

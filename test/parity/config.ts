@@ -5,7 +5,10 @@ const type = (name: string): string => `type.googleapis.com/${name}`;
 
 export const socket = (port: number): object => ({ socket_address: { address: "127.0.0.1", port_value: port } });
 
-export const ROUTER = { name: "envoy.filters.http.router", typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") } };
+export const ROUTER = {
+  name: "envoy.filters.http.router",
+  typed_config: { "@type": type("envoy.extensions.filters.http.router.v3.Router") },
+};
 
 export const LOG_FORMAT =
   "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% " +
@@ -16,7 +19,10 @@ export function staticCluster(name: string, ports: readonly number[], more: obje
     name,
     type: "STATIC",
     connect_timeout: "1s",
-    load_assignment: { cluster_name: name, endpoints: ports.length === 0 ? [] : [{ lb_endpoints: ports.map((port) => ({ endpoint: { address: socket(port) } })) }] },
+    load_assignment: {
+      cluster_name: name,
+      endpoints: ports.length === 0 ? [] : [{ lb_endpoints: ports.map((port) => ({ endpoint: { address: socket(port) } })) }],
+    },
     ...more,
   };
 }
@@ -34,7 +40,9 @@ export interface GroupConfig {
 
 /** One listener with one connection manager; cluster "up" is the recording upstream, "dead" a port without listener, "none" is empty. */
 export function bootstrap(ports: GroupPorts, config: GroupConfig): object {
-  const virtualHosts = config.virtualHosts ?? [{ name: "all", domains: ["*"], routes: config.routes ?? [{ match: { prefix: "/" }, route: { cluster: "up" } }] }];
+  const virtualHosts = config.virtualHosts ?? [
+    { name: "all", domains: ["*"], routes: config.routes ?? [{ match: { prefix: "/" }, route: { cluster: "up" } }] },
+  ];
   return {
     node: { id: "parity", cluster: "parity" },
     admin: { address: socket(ports.admin) },
@@ -72,7 +80,12 @@ export function bootstrap(ports: GroupPorts, config: GroupConfig): object {
           ],
         },
       ],
-      clusters: [staticCluster("up", [ports.upstream]), staticCluster("dead", [ports.dead]), staticCluster("none", []), ...(config.clusters ?? [])],
+      clusters: [
+        staticCluster("up", [ports.upstream]),
+        staticCluster("dead", [ports.dead]),
+        staticCluster("none", []),
+        ...(config.clusters ?? []),
+      ],
     },
   };
 }

@@ -68,6 +68,9 @@ interface Observed {
 const HOST = new URL("../../host/main.js", import.meta.url).pathname;
 const FILTERS = new URL("../../filters/", import.meta.url);
 
+/** Below the ports that systems hand out: a free one of those could be given to the other contender a moment later. */
+const DEAD_PORT = 20_009;
+
 export function envoyBinary(): string {
   const path = process.env.SLUICE_ENVOY;
   if (path === undefined) throw new Error("SLUICE_ENVOY must name an Envoy binary (test/peers/peers envoy prints one)");
@@ -76,20 +79,22 @@ export function envoyBinary(): string {
 
 /** What differs from run to run, by name. */
 function normalize(text: string, ports: GroupPorts): string {
-  return text
-    .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
-    .replace(/ date=[A-Z][a-z]{2}, [\w: ]+ GMT/g, " date=DATE")
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
-    .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
-    // A repeated attempt has what is left of 15 s.
-    .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
-    // Access log formats of the cases: the shape of a time is compared, and whether there is a duration or a size.
-    .replace(/\b(time\w*=)(\S+)/g, (_whole, key: string, value: string) => key + value.replace(/\d/g, "9"))
-    .replace(/\b((?:ms|n)_\w+=)\d+/g, "$1N")
-    .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")
-    .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
-    .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
-    .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT");
+  return (
+    text
+      .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
+      .replace(/ date=[A-Z][a-z]{2}, [\w: ]+ GMT/g, " date=DATE")
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
+      .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
+      // A repeated attempt has what is left of 15 s.
+      .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
+      // Access log formats of the cases: the shape of a time is compared, and whether there is a duration or a size.
+      .replace(/\b(time\w*=)(\S+)/g, (_whole, key: string, value: string) => key + value.replace(/\d/g, "9"))
+      .replace(/\b((?:ms|n)_\w+=)\d+/g, "$1N")
+      .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")
+      .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
+      .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
+      .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT")
+  );
 }
 
 /** Names of our logger's levels where they are not Envoy's. */
@@ -129,19 +134,35 @@ class Contender {
       proxy: await freePort("127.0.0.1"),
       admin: await freePort("127.0.0.1"),
       upstream: upstream.port,
-      dead: await freePort("127.0.0.1"),
+      dead: DEAD_PORT,
       log: join(folder, "access.log"),
       module: (name) => new URL(`${name}.wasm`, FILTERS).pathname,
     };
     const path = join(folder, "config.json");
     writeFileSync(path, JSON.stringify(group.config(ports)));
-    const args = ["-c", path, "--concurrency", "1", "--file-flush-interval-msec", "10", "-l", "warning", "--component-log-level", "wasm:info"];
+    const args = [
+      "-c",
+      path,
+      "--concurrency",
+      "1",
+      "--file-flush-interval-msec",
+      "10",
+      "-l",
+      "warning",
+      "--component-log-level",
+      "wasm:info",
+    ];
     const child =
       kind === "envoy"
         ? spawn(envoyBinary(), [...args, "--base-id", String(10_000 + (ports.proxy % 20_000))], { stdio: ["ignore", "pipe", "pipe"] })
         : spawn(process.execPath, [HOST, "run", ...args], { stdio: ["ignore", "pipe", "pipe"] });
     const contender = new Contender(ports, child, upstream, folder);
-    await contender.untilReady(`${kind} (${group.name})`);
+    try {
+      await contender.untilReady(`${kind} (${group.name})`);
+    } catch (error) {
+      await contender.stop();
+      throw error;
+    }
     return contender;
   }
 
@@ -193,7 +214,12 @@ class Contender {
     this.upstream.seen.length = 0;
     const client: string[] = [];
     for (const one of parityCase.requests) {
-      const text = await exchange(this.ports.proxy, [one.raw, ...(one.later ?? [])], one.halfClose === true, one.end === true ? 1500 : (one.quietMs ?? 150));
+      const text = await exchange(
+        this.ports.proxy,
+        [one.raw, ...(one.later ?? [])],
+        one.halfClose === true,
+        one.end === true ? 1500 : (one.quietMs ?? 150),
+      );
       client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
     }
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -202,15 +228,19 @@ class Contender {
     statNames.forEach((name, i) => {
       stats[(parityCase.stats ?? [])[i]] = after[name] - before[name];
     });
-    const log = normalize(this.logText().slice(logBefore), this.ports).split("\n").filter((line) => line !== "");
+    const log = normalize(this.logText().slice(logBefore), this.ports)
+      .split("\n")
+      .filter((line) => line !== "");
     const guest = guestLines(normalize(this.output.slice(outputBefore), this.ports));
     return { client, upstream: this.upstream.seen.map((text) => normalize(text, this.ports)), log, stats, guest };
   }
 
   async stop(): Promise<void> {
-    const gone = new Promise((resolve) => this.child.once("exit", resolve));
-    this.child.kill("SIGKILL");
-    await gone;
+    if (this.child.exitCode === null && this.child.signalCode === null) {
+      const gone = new Promise((resolve) => this.child.once("exit", resolve));
+      this.child.kill("SIGKILL");
+      await gone;
+    }
     await this.upstream.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
@@ -226,8 +256,11 @@ export class Pair {
   }
 
   static async start(group: ParityGroup): Promise<Pair> {
-    const [envoy, sluice] = await Promise.all([Contender.start("envoy", group), Contender.start("sluice", group)]);
-    return new Pair(envoy, sluice);
+    const [envoy, sluice] = await Promise.allSettled([Contender.start("envoy", group), Contender.start("sluice", group)]);
+    if (envoy.status === "fulfilled" && sluice.status === "fulfilled") return new Pair(envoy.value, sluice.value);
+    // The one that runs must not outlive the one that does not.
+    for (const one of [envoy, sluice]) if (one.status === "fulfilled") await one.value.stop();
+    throw envoy.status === "rejected" ? envoy.reason : sluice.status === "rejected" ? sluice.reason : undefined;
   }
 
   async check(parityCase: ParityCase): Promise<void> {

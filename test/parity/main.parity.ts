@@ -11,8 +11,9 @@ import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
 import { filters } from "./cases/wasm-filters.ts";
 import { wasmHeaders } from "./cases/wasm-headers.ts";
+import { wasmProperties } from "./cases/wasm-properties.ts";
 import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
-import { wasmConfiguration, wasmProperties, wasmState } from "./cases/wasm-state.ts";
+import { wasmConfiguration, wasmState } from "./cases/wasm-state.ts";
 import { Pair, type ParityGroup } from "./harness.ts";
 
 const GROUPS: readonly ParityGroup[] = [

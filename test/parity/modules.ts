@@ -2,7 +2,18 @@
 // into them, so that a rerun starts at once.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -38,7 +49,10 @@ function compile(source: string, path: string): void {
     cpSync(source, join(folder, "assembly"), { recursive: true });
     writeFileSync(join(folder, "asconfig.json"), '{"extends": "./node_modules/sluice/asconfig.json"}');
     const asc = join(dirname(createRequire(import.meta.url).resolve("assemblyscript/package.json")), "bin/asc.js");
-    execFileSync(process.execPath, [asc, "assembly/index.ts", "--target", "release", "--outFile", "module.wasm"], { cwd: folder, stdio: "pipe" });
+    execFileSync(process.execPath, [asc, "assembly/index.ts", "--target", "release", "--outFile", "module.wasm"], {
+      cwd: folder,
+      stdio: "pipe",
+    });
     mkdirSync(CACHE, { recursive: true });
     // Under its own name first: another run may be compiling the same.
     const copy = `${path}.${process.pid}`;

@@ -130,7 +130,9 @@ const Table: Readonly<Record<string, Attribute>> = {
   "response.trailers": (source) => headersValue(source.attributeResponseTrailers()),
   "response.size": ({ info }) => intValue(info.bytesSent),
   "response.total_size": (source) =>
-    intValue(source.info.bytesSent + (source.attributeResponseHeaders()?.byteSize() ?? 0) + (source.attributeResponseTrailers()?.byteSize() ?? 0)),
+    intValue(
+      source.info.bytesSent + (source.attributeResponseHeaders()?.byteSize() ?? 0) + (source.attributeResponseTrailers()?.byteSize() ?? 0),
+    ),
   "response.backend_latency": ({ info }) => between(info.upstreamFirstByteSentAt, info.upstreamLastByteReceivedAt),
   "source.address": ({ info }) => text(info.downstreamRemoteAddress),
   "source.port": ({ info }) => portOf(info.downstreamRemoteAddress),

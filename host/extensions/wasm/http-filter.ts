@@ -109,7 +109,13 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
 
   readonly clusterMetadata: ClusterMetadata;
 
-  constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks, clusterMetadata: ClusterMetadata) {
+  constructor(
+    root: RootContext,
+    plugin: Plugin,
+    node: PropertyValue | undefined,
+    callbacks: FilterCallbacks,
+    clusterMetadata: ClusterMetadata,
+  ) {
     this.clusterMetadata = clusterMetadata;
     this.info = callbacks.info;
     this.node = node;

@@ -47,12 +47,17 @@ const REQUESTS = [
   { name: "dead and absent upstream", requests: [get("/dead"), get("/none")] },
   { name: "route timeout", requests: [{ ...get("/hang"), quietMs: 300 }] },
   { name: "upstream failure", requests: [get("/500")] },
-  { name: "gRPC", requests: [get("/grpc", "content-type: application/grpc"), get("/grpc-odd", "content-type: application/grpc+x"), get("/grpc")] },
+  {
+    name: "gRPC",
+    requests: [get("/grpc", "content-type: application/grpc"), get("/grpc-odd", "content-type: application/grpc+x"), get("/grpc")],
+  },
   { name: "HEAD", requests: [{ raw: "HEAD /said HTTP/1.1\r\nhost: a\r\n\r\n" }] },
   { name: "a client that leaves", requests: [{ raw: "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nabc", quietMs: 100 }] },
 ];
 
-const clusters = (ports: GroupPorts): object[] => [staticCluster("tagged", [ports.upstream], { metadata: METADATA, alt_stat_name: "other" })];
+const clusters = (ports: GroupPorts): object[] => [
+  staticCluster("tagged", [ports.upstream], { metadata: METADATA, alt_stat_name: "other" }),
+];
 const log = (name: string, logFormat: object, requests = REQUESTS): ParityGroup => ({
   name: `access log: ${name}`,
   config: (ports) => bootstrap(ports, { routes, clusters: clusters(ports), logFormat }),
@@ -77,20 +82,29 @@ const TYPED = {
   member: "%METADATA(ROUTE:ns:number)%",
   flag: "%METADATA(ROUTE:ns:yes)%",
   path: "%PATH%",
-  "quoted \"key\"": "%REQ(x-quoted)%",
+  'quoted "key"': "%REQ(x-quoted)%",
 };
 
 const JSON_REQUESTS = [
   { name: "forwarded", requests: [get("/x?q=1", "x-a: 1")] },
   { name: "nothing to say", requests: [get("/said")] },
-  { name: "quotes, backslashes, control characters, bytes beyond ASCII", requests: [get("/x", 'x-a: a"b\\c', "x-quoted: \t|</script>'"), get("/x", "x-a: caf\u00c3\u00a9")] },
+  {
+    name: "quotes, backslashes, control characters, bytes beyond ASCII",
+    requests: [get("/x", 'x-a: a"b\\c', "x-quoted: \t|</script>'"), get("/x", "x-a: caf\u00c3\u00a9")],
+  },
   { name: "bytes that are no UTF-8", requests: [get("/x", "x-a: \u00ff\u00fe")] },
 ];
 
 export const accessLogs: readonly ParityGroup[] = [
   log("text", { text_format_source: { inline_string: `${TEXT}\n` } }),
   log("text, empty values omitted", { text_format_source: { inline_string: `${TEXT}\n` }, omit_empty_values: true }, REQUESTS.slice(0, 5)),
-  log("times and sizes", { text_format_source: { inline_string: `${TIMES}\n` } }, [REQUESTS[0], REQUESTS[1], { name: "slow", requests: [{ ...get("/slow"), quietMs: 250 }] }, REQUESTS[3], REQUESTS[4]]),
+  log("times and sizes", { text_format_source: { inline_string: `${TIMES}\n` } }, [
+    REQUESTS[0],
+    REQUESTS[1],
+    { name: "slow", requests: [{ ...get("/slow"), quietMs: 250 }] },
+    REQUESTS[3],
+    REQUESTS[4],
+  ]),
   log("JSON", { json_format: TYPED }, JSON_REQUESTS),
   log("JSON, empty values omitted", { json_format: TYPED, omit_empty_values: true }, JSON_REQUESTS),
   log("JSON, keys sorted", { json_format: TYPED, json_format_options: { sort_properties: true } }, JSON_REQUESTS.slice(0, 2)),
@@ -113,8 +127,16 @@ const FILTERS: Readonly<Record<string, object>> = {
   "flags UF and UH": { response_flag_filter: { flags: ["UF", "UH"] } },
   "gRPC status": { grpc_status_filter: { statuses: ["PERMISSION_DENIED", "UNKNOWN"] } },
   "other gRPC status": { grpc_status_filter: { statuses: ["PERMISSION_DENIED"], exclude: true } },
-  and: { and_filter: { filters: [{ status_code_filter: compare("GE", 500) }, { header_filter: { header: { name: "x-log", present_match: true } } }] } },
-  or: { or_filter: { filters: [{ status_code_filter: compare("GE", 500) }, { header_filter: { header: { name: "x-log", present_match: true } } }] } },
+  and: {
+    and_filter: {
+      filters: [{ status_code_filter: compare("GE", 500) }, { header_filter: { header: { name: "x-log", present_match: true } } }],
+    },
+  },
+  or: {
+    or_filter: {
+      filters: [{ status_code_filter: compare("GE", 500) }, { header_filter: { header: { name: "x-log", present_match: true } } }],
+    },
+  },
 };
 
 export const accessLogFilters: ParityGroup = {
@@ -127,7 +149,11 @@ export const accessLogFilters: ParityGroup = {
         access_log: Object.entries(FILTERS).map(([name, filter]) => ({
           name: "file",
           filter,
-          typed_config: { "@type": ANY, path: ports.log, log_format: { text_format_source: { inline_string: `${name}: %REQ(:PATH)% %RESPONSE_CODE%\n` } } },
+          typed_config: {
+            "@type": ANY,
+            path: ports.log,
+            log_format: { text_format_source: { inline_string: `${name}: %REQ(:PATH)% %RESPONSE_CODE%\n` } },
+          },
         })),
       },
     }),

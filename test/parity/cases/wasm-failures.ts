@@ -16,14 +16,23 @@ const AFTER: readonly ParityRequest[] = [{ raw: "GET /up HTTP/1.1\r\n", later: [
 const reload = (name: string, first: ParityRequest, more: Partial<ParityCase> = {}): ParityGroup => ({
   name: `wasm FAIL_RELOAD, ${name}`,
   config: (ports) =>
-    bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_RELOAD", reload_config: { backoff: { base_interval: "0.01s" } } })] }),
+    bootstrap(ports, {
+      httpFilters: [
+        wasmFilter("probe", compiledModule("probe"), undefined, {
+          failure_policy: "FAIL_RELOAD",
+          reload_config: { backoff: { base_interval: "0.01s" } },
+        }),
+      ],
+    }),
   upstream: ANSWERS,
   cases: [{ name: "the stream, and those after the back-off", requests: [first, ...AFTER], ...more }],
 });
 
 export const wasmReloads: readonly ParityGroup[] = [
   reload("trap in request headers", run("rh:trap")),
-  reload("trap in the request body", send("rb:trap"), { without: { parts: ["upstream", "log"], why: "the request under way is cut off: whether the upstream saw it is a matter of time" } }),
+  reload("trap in the request body", send("rb:trap"), {
+    without: { parts: ["upstream", "log"], why: "the request under way is cut off: whether the upstream saw it is a matter of time" },
+  }),
   reload("trap in response headers", run("sh:trap")),
   reload("trap in the response body", { ...run("sb:trap", "/chunks"), end: true }),
   reload("trap in the log", run("log:trap")),
@@ -34,22 +43,36 @@ export const wasmReloads: readonly ParityGroup[] = [
 
 export const wasmClosed: ParityGroup = {
   name: "wasm FAIL_CLOSED",
-  config: (ports) => bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_CLOSED" })] }),
+  config: (ports) =>
+    bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_CLOSED" })] }),
   upstream: ANSWERS,
   cases: [
     { name: "before", requests: [run("rh:get 0 :path")] },
     { name: "trap in response headers", requests: [run("sh:trap")] },
-    { name: "every request after it", requests: [get("/up"), post("/up", "abc"), get("/up", "content-type: application/grpc"), { raw: "HEAD /up HTTP/1.1\r\nhost: a\r\n\r\n", quietMs: 200 }] },
+    {
+      name: "every request after it",
+      requests: [
+        get("/up"),
+        post("/up", "abc"),
+        get("/up", "content-type: application/grpc"),
+        { raw: "HEAD /up HTTP/1.1\r\nhost: a\r\n\r\n", quietMs: 200 },
+      ],
+    },
   ],
 };
 
 export const wasmOpen: ParityGroup = {
   name: "wasm FAIL_OPEN",
-  config: (ports) => bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_OPEN" })] }),
+  config: (ports) =>
+    bootstrap(ports, { httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined, { failure_policy: "FAIL_OPEN" })] }),
   upstream: ANSWERS,
   cases: [
     { name: "before", requests: [run("rh:get 0 :path")] },
-    { name: "trap in request headers", requests: [run("rh:trap")], differs: "the request whose callback trapped passes here; Envoy answers it 503 and lets only later ones pass" },
+    {
+      name: "trap in request headers",
+      requests: [run("rh:trap")],
+      differs: "the request whose callback trapped passes here; Envoy answers it 503 and lets only later ones pass",
+    },
     { name: "every request after it", requests: [get("/up"), post("/up", "abc")] },
   ],
 };
@@ -59,12 +82,24 @@ export const wasmSharedVm: ParityGroup = {
   name: "wasm shared VM",
   config: (ports) => {
     const path = compiledModule("probe");
-    const vm = (id: string): object => ({ vm_config: { vm_id: id, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: path } } }, failure_policy: "FAIL_OPEN" });
-    return bootstrap(ports, { httpFilters: [wasmFilter("one", path, "#rh:prop plugin_name", vm("same")), wasmFilter("two", path, "#rh:prop plugin_name", vm("same")), wasmFilter("three", path, "#rh:prop plugin_name", vm("other"))] });
+    const vm = (id: string): object => ({
+      vm_config: { vm_id: id, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: path } } },
+      failure_policy: "FAIL_OPEN",
+    });
+    return bootstrap(ports, {
+      httpFilters: [
+        wasmFilter("one", path, "#rh:prop plugin_name", vm("same")),
+        wasmFilter("two", path, "#rh:prop plugin_name", vm("same")),
+        wasmFilter("three", path, "#rh:prop plugin_name", vm("other")),
+      ],
+    });
   },
   cases: [
     { name: "each has its own configuration", requests: [get("/up")] },
-    { name: "they share their data", requests: [get("/up", "x-do-one: rh:shared-set k v", "x-do-two: rh:shared-get k", "x-do-three: rh:shared-get k")] },
+    {
+      name: "they share their data",
+      requests: [get("/up", "x-do-one: rh:shared-set k v", "x-do-two: rh:shared-get k", "x-do-three: rh:shared-get k")],
+    },
     { name: "a trap of one ends the other, and nothing else", requests: [get("/up", "x-do-two: log:trap"), get("/up")] },
   ],
 };

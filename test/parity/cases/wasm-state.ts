@@ -1,60 +1,8 @@
-// Properties in their binary forms, state beyond the stream, foreign functions, and the forms of a configuration.
-import { bootstrap, get, post, staticCluster, wasmFilter } from "../config.ts";
-import type { GroupPorts, ParityGroup } from "../harness.ts";
+// State beyond the stream, foreign functions, and the forms of a configuration.
+import { bootstrap, get, wasmFilter } from "../config.ts";
+import type { ParityGroup } from "../harness.ts";
 import { compiledModule } from "../modules.ts";
 import { run } from "./wasm-support.ts";
-
-const props = (phase: string, ...names: readonly string[]): string => `${phase}:prop ${names.join(" ")}`;
-
-const METADATA = { filter_metadata: { ns: { text: "v", number: 7.5, yes: true, no: false, none: null, list: ["a", 1], map: { deep: "d" } } } };
-
-function withMetadata(ports: GroupPorts): object {
-  const config = bootstrap(ports, {
-    hcm: { use_remote_address: true },
-    routes: [
-      { name: "dead", match: { prefix: "/dead" }, route: { cluster: "dead" } },
-      { name: "tagged", metadata: METADATA, match: { prefix: "/" }, route: { cluster: "tagged" } },
-    ],
-    clusters: [staticCluster("tagged", [ports.upstream], { metadata: METADATA })],
-    httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined)],
-  }) as { node: object; static_resources: { listeners: object[] } };
-  config.node = { id: "parity", cluster: "parity", metadata: { KEY: "value", NUMBER: 1 }, locality: { region: "r", zone: "z", sub_zone: "s" } };
-  Object.assign(config.static_resources.listeners[0], { traffic_direction: "INBOUND", metadata: METADATA });
-  return config;
-}
-
-const REQUEST = ["path", "url_path", "query", "host", "scheme", "method", "referer", "useragent", "id", "protocol", "size", "headers.x-a", "headers.x-none", "headers_bytes"].map((name) => `request.${name}`);
-const RESPONSE = ["code", "code_details", "flags", "grpc_status", "size", "headers.x-up", "headers_bytes", "trailers"].map((name) => `response.${name}`);
-
-export const wasmProperties: ParityGroup = {
-  name: "wasm properties",
-  config: withMetadata,
-  upstream: {
-    "/grpc": "HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\ncontent-length: 0\r\ngrpc-status: 5\r\n\r\n",
-    "/slow": "<delay:30>HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
-  },
-  cases: [
-    { name: "request attributes", requests: [run(props("rh", ...REQUEST), "/up?q=1&r", "x-a: 1", "x-a: 2", "referer: r", "user-agent: u")] },
-    { name: "request attributes in the response and the log", requests: [run(`${props("sh", ...REQUEST)};${props("log", ...REQUEST.filter((name) => name !== "request.headers_bytes"))}`, "/up?q=1", "x-a: 1")] },
-    { name: "response attributes", requests: [run(`${props("rh", ...RESPONSE)};${props("sh", ...RESPONSE)};${props("log", ...RESPONSE.filter((name) => name !== "response.headers_bytes"))}`)] },
-    { name: "response attributes of a failure", requests: [run(`${props("log", "response.code", "response.code_details", "response.flags", "upstream.transport_failure_reason")}`, "/dead")] },
-    { name: "gRPC status", requests: [run(props("log", "response.grpc_status"), "/grpc", "content-type: application/grpc")] },
-    { name: "request size of a body", requests: [post("/up", "abcdef", `x-do-probe: ${props("rh", "request.size")};${props("log", "request.size")}`)] },
-    { name: "whole maps", requests: [run("rh:proplen request.headers|prop response.headers response.trailers;sh:prop response.headers.x-up request.headers;log:proplen response.headers.x-up")], without: { parts: ["guest"], why: "the length of request.headers has the port's digits in it" } },
-    { name: "times and sizes", requests: [run("rh:proplen request.time|prop request.duration request.total_size response.total_size response.backend_latency;log:proplen request.time|proplen request.duration|proplen request.total_size|proplen response.total_size|proplen response.backend_latency|proplen upstream.cx_pool_ready_duration", "/slow")] },
-    { name: "addresses", requests: [run("rh:prop source.address destination.address|proplen destination.port|proplen source.port", "/up")] },
-    { name: "connection", requests: [run(props("rh", "connection.mtls", "connection.requested_server_name", "connection.tls_version", "connection.termination_details", "connection.subject_peer_certificate", "connection.uri_san_peer_certificate", "connection.transport_failure_reason"))] },
-    { name: "upstream", requests: [run(`${props("rh", "upstream.address", "upstream.port", "upstream.request_attempt_count")};${props("sh", "upstream.request_attempt_count", "upstream.tls_version", "upstream.transport_failure_reason", "upstream.subject_peer_certificate")};log:proplen upstream.address|proplen upstream.port|proplen upstream.local_address`)] },
-    { name: "xds names", requests: [run(`${props("rh", "xds.cluster_name", "xds.route_name", "xds.virtual_host_name", "xds.filter_chain_name", "xds.listener_direction")};${props("log", "xds.cluster_name", "xds.route_name", "xds.virtual_host_name")}`)] },
-    { name: "metadata of route, cluster and listener", requests: ["route", "cluster", "listener"].map((kind) => run(props("rh", ...["text", "number", "yes", "no", "none", "list", "list.0", "map", "map.deep", "absent"].map((key) => `xds.${kind}_metadata.filter_metadata.ns.${key}`)))) },
-    { name: "whole metadata", requests: [run("rh:proplen xds.route_metadata|proplen xds.cluster_metadata|proplen xds.listener_metadata|proplen xds.route_metadata.filter_metadata|proplen xds.upstream_host_metadata|proplen metadata|proplen filter_state;sh:proplen xds.upstream_host_metadata")] },
-    { name: "node", requests: [run(props("rh", "xds.node.id", "xds.node.cluster", "xds.node.metadata.KEY", "xds.node.metadata.NUMBER", "xds.node.locality.region", "xds.node.locality", "xds.node.absent"))] },
-    { name: "names without a prefix", requests: [run(props("rh", "plugin_name", "plugin_root_id", "plugin_vm_id", "node", "cluster_name", "route_name", "listener_direction", "cluster_metadata", "listener_metadata", "upstream_host_metadata", "nothing", "request", "xds", "response.nothing"))] },
-    { name: "paths that are none", requests: [run("rh:prop ^|prop . request..path request.path.more request.headers.x-a.b")] },
-    { name: "set and read", requests: [run("rh:setprop one 1|prop one filter_state.wasm,one|setprop one 2|prop one|setprop a.b 3|prop a.b a|setprop empty ^|prop empty|setprop request.path x|prop request.path;sh:prop one;log:prop one")] },
-    { name: "a root has no stream", requests: [run("rh:effective root|prop request.path xds.cluster_name plugin_name xds.node.id xds.listener_direction|setprop a b|prop a|dump 0|body 0|effective self|prop request.path")] },
-  ],
-};
 
 const pack = (name: string): string => `hex:${Buffer.from(name).toString("hex")}`;
 
@@ -63,33 +11,91 @@ export const wasmState: ParityGroup = {
   config: (ports) =>
     bootstrap(ports, {
       httpFilters: [
-        wasmFilter("probe", compiledModule("probe"), "#conf:metric 0 at-start;rh:shared-get none", { vm_config: { vm_id: "vm-a", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: compiledModule("probe") } } } }),
-        wasmFilter("other", compiledModule("probe"), "#rh:shared-get none", { vm_config: { vm_id: "vm-b", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: compiledModule("probe") } } } }),
+        wasmFilter("probe", compiledModule("probe"), "#conf:metric 0 at-start;rh:shared-get none", {
+          vm_config: { vm_id: "vm-a", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: compiledModule("probe") } } },
+        }),
+        wasmFilter("other", compiledModule("probe"), "#rh:shared-get none", {
+          vm_config: { vm_id: "vm-b", runtime: "envoy.wasm.runtime.v8", code: { local: { filename: compiledModule("probe") } } },
+        }),
       ],
     }),
   cases: [
-    { name: "shared data", requests: [run("rh:shared-get k|shared-set k one|shared-get k|shared-set k two 1|shared-get k|shared-set k three 99|shared-get k|shared-set k ^|shared-get k"), run("rh:shared-get k")] },
-    { name: "shared data: version of a key that is not there", requests: [run("rh:shared-set fresh one 77|shared-get fresh|shared-set ^ empty-key|shared-get ^")] },
-    { name: "shared data of another vm id", requests: [get("/up", "x-do-probe: rh:shared-set z one", "x-do-other: rh:shared-get z|prop plugin_vm_id")] },
-    { name: "queues", requests: [run("rh:queue-resolve vm-a q1|queue-register q1|queue-register q1|queue-resolve vm-a q1|queue-resolve ^ q1|queue-resolve nope q1|dequeue 1|enqueue 1 a|enqueue 1 b|dequeue 1|dequeue 1|dequeue 1|enqueue 99 x|dequeue 99")] },
-    { name: "queue of another vm", requests: [get("/up", "x-do-probe: rh:enqueue 1 mail", "x-do-other: rh:queue-resolve vm-a q1|dequeue 1|queue-register q2")] },
+    {
+      name: "shared data",
+      requests: [
+        run(
+          "rh:shared-get k|shared-set k one|shared-get k|shared-set k two 1|shared-get k|shared-set k three 99|shared-get k|shared-set k ^|shared-get k",
+        ),
+        run("rh:shared-get k"),
+      ],
+    },
+    {
+      name: "shared data: version of a key that is not there",
+      requests: [run("rh:shared-set fresh one 77|shared-get fresh|shared-set ^ empty-key|shared-get ^")],
+    },
+    {
+      name: "shared data of another vm id",
+      requests: [get("/up", "x-do-probe: rh:shared-set z one", "x-do-other: rh:shared-get z|prop plugin_vm_id")],
+    },
+    {
+      name: "queues",
+      requests: [
+        run(
+          "rh:queue-resolve vm-a q1|queue-register q1|queue-register q1|queue-resolve vm-a q1|queue-resolve ^ q1|queue-resolve nope q1|dequeue 1|enqueue 1 a|enqueue 1 b|dequeue 1|dequeue 1|dequeue 1|enqueue 99 x|dequeue 99",
+        ),
+      ],
+    },
+    {
+      name: "queue of another vm",
+      requests: [get("/up", "x-do-probe: rh:enqueue 1 mail", "x-do-other: rh:queue-resolve vm-a q1|dequeue 1|queue-register q2")],
+    },
     { name: "counters", requests: [run("rh:metric 0 c.one ? +2 ? =3 ? -1 ? +0")], stats: ["wasmcustom.c.one"] },
     { name: "gauges", requests: [run("rh:metric 1 g.one ? +2 -1 ? =9 ?")], stats: ["wasmcustom.g.one"] },
     { name: "histograms", requests: [run("rh:metric 2 h.one =3 +1 ?")] },
     { name: "metrics by strange names", requests: [run("rh:metric 0 a~b=c.d +1 ?|metric 0 ^|metric 0 c.one ?|no-metric")] },
     { name: "a name of two kinds", requests: [run("rh:metric 0 both +1 ?|metric 1 both =5 ?|metric 0 both ?")] },
-    { name: "foreign functions", requests: [run(`rh:foreign nope x|foreign ^ x|foreign uncompress ${pack("garbage")}|foreign uncompress hex:789ccb48cdc9c907000 62c0215|foreign clear_route_cache ^`)] },
-    { name: "compress and uncompress", requests: [run("rh:foreign compress hello|foreign uncompress hex:789ccb48cdc9c90700062c0215|foreign uncompress hex:789ccb48")] },
-    { name: "declare_property", requests: [run("rh:foreign declare_property hex:0a0161|foreign declare_property hex:0a0161|setprop a 1|prop a|foreign declare_property hex:ff")] },
-    { name: "set_envoy_filter_state", requests: [run("rh:foreign set_envoy_filter_state hex:0a0161120162|foreign set_envoy_filter_state hex:ff")], differs: "every name is taken here and its value kept as bytes; Envoy takes names that have an object factory" },
-    { name: "expressions", requests: [run("rh:foreign expr_create request.method|foreign expr_evaluate hex:00000000|foreign expr_delete hex:00000000")], differs: "the expr_* foreign functions need a CEL compiler, which is not here" },
+    {
+      name: "foreign functions",
+      requests: [
+        run(
+          `rh:foreign nope x|foreign ^ x|foreign uncompress ${pack("garbage")}|foreign uncompress hex:789ccb48cdc9c907000 62c0215|foreign clear_route_cache ^`,
+        ),
+      ],
+    },
+    {
+      name: "compress and uncompress",
+      requests: [run("rh:foreign compress hello|foreign uncompress hex:789ccb48cdc9c90700062c0215|foreign uncompress hex:789ccb48")],
+    },
+    {
+      name: "declare_property",
+      requests: [
+        run(
+          "rh:foreign declare_property hex:0a0161|foreign declare_property hex:0a0161|setprop a 1|prop a|foreign declare_property hex:ff",
+        ),
+      ],
+    },
+    {
+      name: "set_envoy_filter_state",
+      requests: [run("rh:foreign set_envoy_filter_state hex:0a0161120162|foreign set_envoy_filter_state hex:ff")],
+      differs: "every name is taken here and its value kept as bytes; Envoy takes names that have an object factory",
+    },
+    {
+      name: "expressions",
+      requests: [run("rh:foreign expr_create request.method|foreign expr_evaluate hex:00000000|foreign expr_delete hex:00000000")],
+      differs: "the expr_* foreign functions need a CEL compiler, which is not here",
+    },
   ],
 };
 
 const ANY = "type.googleapis.com/";
 const form = (name: string, configuration: object | undefined, vmConfiguration: object | undefined, more: object = {}): object =>
   wasmFilter(name, compiledModule("probe"), undefined, {
-    vm_config: { vm_id: name, runtime: "envoy.wasm.runtime.v8", code: { local: { filename: compiledModule("probe") } }, ...(vmConfiguration === undefined ? {} : { configuration: vmConfiguration }) },
+    vm_config: {
+      vm_id: name,
+      runtime: "envoy.wasm.runtime.v8",
+      code: { local: { filename: compiledModule("probe") } },
+      ...(vmConfiguration === undefined ? {} : { configuration: vmConfiguration }),
+    },
     ...(configuration === undefined ? {} : { configuration }),
     ...more,
   });
@@ -100,22 +106,57 @@ export const wasmConfiguration: ParityGroup = {
     bootstrap(ports, {
       httpFilters: [
         form("absent", undefined, undefined),
-        form("text", { "@type": `${ANY}google.protobuf.StringValue`, value: "plain" }, { "@type": `${ANY}google.protobuf.StringValue`, value: "vm" }),
-        form("bytes", { "@type": `${ANY}google.protobuf.BytesValue`, value: "AAEC/w==" }, { "@type": `${ANY}google.protobuf.BytesValue`, value: "/w==" }),
-        form("struct", { "@type": `${ANY}google.protobuf.Struct`, value: { a: 1 } }, { "@type": `${ANY}google.protobuf.Struct`, value: { b: "c" } }),
+        form(
+          "text",
+          { "@type": `${ANY}google.protobuf.StringValue`, value: "plain" },
+          { "@type": `${ANY}google.protobuf.StringValue`, value: "vm" },
+        ),
+        form(
+          "bytes",
+          { "@type": `${ANY}google.protobuf.BytesValue`, value: "AAEC/w==" },
+          { "@type": `${ANY}google.protobuf.BytesValue`, value: "/w==" },
+        ),
+        form(
+          "struct",
+          { "@type": `${ANY}google.protobuf.Struct`, value: { a: 1 } },
+          { "@type": `${ANY}google.protobuf.Struct`, value: { b: "c" } },
+        ),
         form("other", { "@type": `${ANY}google.protobuf.Duration`, value: "3s" }, undefined),
         form("empty", { "@type": `${ANY}google.protobuf.StringValue`, value: "" }, undefined),
         form("bound", { "@type": `${ANY}google.protobuf.StringValue`, value: "#rh:ret 0" }, undefined, {
           capability_restriction_config: {
             allowed_capabilities: Object.fromEntries(
-              ["proxy_on_context_create", "proxy_on_vm_start", "proxy_on_configure", "proxy_on_request_headers", "proxy_on_memory_allocate", "proxy_log", "proxy_get_log_level", "proxy_get_buffer_bytes", "proxy_get_property", "proxy_get_header_map_value", "proxy_on_delete"].map((name) => [name, {}]),
+              [
+                "proxy_on_context_create",
+                "proxy_on_vm_start",
+                "proxy_on_configure",
+                "proxy_on_request_headers",
+                "proxy_on_memory_allocate",
+                "proxy_log",
+                "proxy_get_log_level",
+                "proxy_get_buffer_bytes",
+                "proxy_get_property",
+                "proxy_get_header_map_value",
+                "proxy_on_delete",
+              ].map((name) => [name, {}]),
             ),
           },
         }),
       ],
     }),
   cases: [
-    ...["absent", "text", "bytes", "struct", "other", "empty"].map((name) => ({ name: `configuration: ${name}`, requests: [get("/up", `x-do-${name}: rh:seen`)] })),
-    { name: "capabilities that are not allowed", requests: [get("/up", "x-do-bound: *:;rh:get 0 :path|add 0 x-a 1|set 0 x-a 1|dump 0|foreign compress x|shared-set a b|metric 0 m +1|effective self|reply 403 no|prop plugin_name")] },
+    ...["absent", "text", "bytes", "struct", "other", "empty"].map((name) => ({
+      name: `configuration: ${name}`,
+      requests: [get("/up", `x-do-${name}: rh:seen`)],
+    })),
+    {
+      name: "capabilities that are not allowed",
+      requests: [
+        get(
+          "/up",
+          "x-do-bound: *:;rh:get 0 :path|add 0 x-a 1|set 0 x-a 1|dump 0|foreign compress x|shared-set a b|metric 0 m +1|effective self|reply 403 no|prop plugin_name",
+        ),
+      ],
+    },
   ],
 };

@@ -80,7 +80,8 @@ export class FakeServices implements VmServices {
   }
 
   log(level: LogLevel, plugin: string, message: string): void {
-    this.lines.push(`${level} ${plugin}: ${message}`);
+    // The root id and the VM id stand behind the name.
+    this.lines.push(`${level} ${plugin.split(" ")[0]}: ${message}`);
   }
 
   wallClockNs(): bigint {

@@ -150,13 +150,6 @@ describe("results", () => {
     stream.encodeHeaders();
     assert.deepEqual(stream.events, ["continueDecoding"]);
   });
-
-  it("a request without its path is refused in the router's words", async () => {
-    const harness = await started({ H: "(drop (call $set (i32.const 0) (i32.const 0) (i32.const 0)))" });
-    const stream = new FakeStream(harness.factory);
-    assert.equal(stream.decodeHeaders(), 4);
-    assert.equal(stream.replies[0].details, "filter_removed_required_request_headers{missing_required_header:_:method}");
-  });
 });
 
 describe("local replies", () => {

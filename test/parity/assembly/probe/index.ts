@@ -5,7 +5,19 @@
 export * from "sluice/sdk/core";
 export * from "sluice/sdk/exports";
 
-import { ByteString, FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, HeaderList, HttpCall, HttpContext, LogLevel, log, plugin, registerRootContext, RootContext } from "sluice/sdk";
+import {
+  FilterDataStatus,
+  FilterHeadersStatus,
+  FilterTrailersStatus,
+  HeaderList,
+  HttpCall,
+  HttpContext,
+  LogLevel,
+  log,
+  plugin,
+  registerRootContext,
+  RootContext,
+} from "sluice/sdk";
 import { bytesOf, run } from "./interpreter";
 
 class Outcome {

@@ -174,7 +174,10 @@ export function run(command: string, stream: HttpContext | null, rootId: u32): s
     return status(proxy_set_header_map_pairs(n, changetype<usize>(bytes), bytes.byteLength));
   }
   if (name == "rawpairs") return status(proxy_set_header_map_pairs(n, key.ptr, key.length));
-  if (name == "body") return answer(proxy_get_buffer_bytes(n, words.length > 2 ? number(words, 2) : 0, words.length > 3 ? number(words, 3) : u32.MAX_VALUE, PTR, LEN));
+  if (name == "body")
+    return answer(
+      proxy_get_buffer_bytes(n, words.length > 2 ? number(words, 2) : 0, words.length > 3 ? number(words, 3) : u32.MAX_VALUE, PTR, LEN),
+    );
   if (name == "blen") {
     const result = proxy_get_buffer_status(n, NUM, LEN);
     return status(result) + " " + load<u32>(NUM).toString();
@@ -242,7 +245,10 @@ export function run(command: string, stream: HttpContext | null, rootId: u32): s
     }
     return text;
   }
-  if (name == "no-metric") return status(proxy_increment_metric(123456, 1)) + " " + status(proxy_record_metric(123456, 1)) + " " + status(proxy_get_metric(123456, NUM));
+  if (name == "no-metric")
+    return (
+      status(proxy_increment_metric(123456, 1)) + " " + status(proxy_record_metric(123456, 1)) + " " + status(proxy_get_metric(123456, NUM))
+    );
   if (name == "status") {
     const result = proxy_get_status(NUM, PTR, LEN);
     return status(result) + " " + load<u32>(NUM).toString() + " " + show(taken());
