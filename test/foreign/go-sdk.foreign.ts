@@ -66,9 +66,9 @@ describe("Go SDK filters", () => {
     stream.finish();
     assert.deepEqual(criticals(harness), []);
     assert.deepEqual(stream.request.entries().slice(4), [
-      ["x-replaced", "new"],
       ["x-bytes", "\xe9\xff"],
       ["x-added", "configured"],
+      ["x-replaced", "new"],
     ]);
     assert.deepEqual(stream.response?.get("x-response"), "configured");
     assert.deepEqual(infos(harness).slice(-3), ["source 10.0.0.1:4000", "plugin test", "stream 2 done"]);
