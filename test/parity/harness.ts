@@ -94,6 +94,7 @@ function normalize(text: string, ports: GroupPorts): string {
       .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
       .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
       .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT")
+      .replace(/"port_value": \d+/g, '"port_value": PORT')
   );
 }
 

@@ -1,6 +1,7 @@
 // Parity with Envoy: each group is one configuration that both run; each case is one test.
 import { after, before, describe, test } from "node:test";
 import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
+import { adminOutput } from "./cases/admin.ts";
 import { failures } from "./cases/failures.ts";
 import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
@@ -21,6 +22,7 @@ const GROUPS: readonly ParityGroup[] = [
   mutations,
   address,
   failures,
+  adminOutput,
   ...accessLogs,
   accessLogFilters,
   ...localReplies,
