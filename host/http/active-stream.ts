@@ -80,7 +80,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const ctx = this.ctx;
     const config = ctx.config;
     const info = this.info;
-    info.protocol = this.manager.protocol;
+    info.protocol = this.encoder.protocol;
     info.requestHeaders = headers;
     info.requestHeaderBytes = headers.byteSize();
     this.decode.headers = headers;
@@ -92,7 +92,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     }
     const method = headers.get(":method");
     this.isHead = method === "HEAD";
-    this.upgrade = this.manager.upgrade;
+    this.upgrade = this.encoder.upgrade;
 
     const bad = checkRequest(headers, this.upgrade, config);
     if (bad !== undefined) {

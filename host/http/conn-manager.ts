@@ -66,10 +66,6 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     config.clock.start(this.durationTimer, config.config.maxConnectionDurationMs);
   }
 
-  get protocol(): string {
-    return this.codec.protocol;
-  }
-
   get bufferLimit(): number {
     return this.connection.highWatermark;
   }
@@ -154,6 +150,12 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.refuse(status, details, encoder, status === 408 ? 0 : ResponseFlag.DownstreamProtocolError);
   }
 
+  onConnectionError(_details: string): void {
+    this.config.stats.downstreamCxProtocolError.inc();
+    this.headersTimer.clear();
+    this.close();
+  }
+
   /** A request that never became a stream still gets its log line, as Envoy gives it one. */
   private refuse(status: number, details: string, encoder: ResponseEncoder, flag: number): void {
     this.codec.markClose();
@@ -162,10 +164,6 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     // Envoy logs a request that its codec refused under the codec's own version, whatever the request line said.
     stream.info.protocol = "HTTP/1.1";
     stream.sendLocalReply({ status, body: REFUSAL_BODY[status] ?? "Bad Request", details, flags: flag });
-  }
-
-  get upgrade(): string {
-    return this.codec.upgrade;
   }
 
   /** Before response headers leave: does the connection end with this answer? */

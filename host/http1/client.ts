@@ -1,6 +1,6 @@
 // The client side of HTTP/1.1 (RFC 9112): one upstream connection, one request at a time. A response is hostile input: whatever
 // does not parse, or arrives when nothing is owed, destroys the connection, and never becomes the answer to another request.
-import type { RequestEncoder, ResponseDecoder, StreamResetReason } from "../http/codec.ts";
+import type { ClientConnection, ClientConnectionCallbacks, RequestEncoder, ResponseDecoder, StreamResetReason } from "../http/codec.ts";
 import { HeaderMap } from "../http/header-map.ts";
 import type { Connection, ConnectionCallbacks } from "../net/connection.ts";
 import { BodyEvent, BodyReader } from "./body-reader.ts";
@@ -15,13 +15,6 @@ export interface Http1ClientOptions {
   readonly enableTrailers: boolean;
 }
 
-/** What a client codec tells its pool. */
-export interface ClientConnectionCallbacks {
-  /** The exchange is over; `reusable` says whether the connection may carry another. */
-  onStreamComplete(reusable: boolean): void;
-  onClose(error: string): void;
-}
-
 const MAX_INFORMATIONAL = 8;
 
 const Input = { Idle: 0, Head: 1, Body: 2, Tunnel: 3, Broken: 4 } as const;
@@ -30,8 +23,9 @@ type Input = (typeof Input)[keyof typeof Input];
 const Output = { None: 0, Fixed: 1, Chunked: 2, Tunnel: 3, Done: 4 } as const;
 type Output = (typeof Output)[keyof typeof Output];
 
-export class Http1ClientConnection implements RequestEncoder, ConnectionCallbacks {
+export class Http1ClientConnection implements ClientConnection, RequestEncoder, ConnectionCallbacks {
   readonly connection: Connection;
+  readonly maxConcurrentStreams = 1;
   private readonly callbacks: ClientConnectionCallbacks;
   private readonly options: Http1ClientOptions;
   private readonly headReader: HeadReader;

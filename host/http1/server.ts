@@ -48,6 +48,8 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
   upgrade = "";
   private isHeadRequest = false;
   private mustClose = false;
+  readonly multiplexed = false;
+  readonly streamId = 0;
   /** The last answer was sent and said so: no further request is read. */
   closeAfterAnswer = false;
   /** Set while a message of this connection is in progress or part of a head has arrived. */
@@ -61,15 +63,6 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
     this.options = options;
     this.headReader = new HeadReader(options.maxHeaderBytes, options.maxHeaders + 1, true);
     this.bodyReader = new BodyReader(options.maxHeaders);
-  }
-
-  get connectionMustClose(): boolean {
-    return this.mustClose;
-  }
-
-  /** The request has not been read to its end: its rest would be taken for the next request. */
-  get requestIncomplete(): boolean {
-    return !this.requestOver;
   }
 
   /** Request protocol for logs: "HTTP/1.0" or "HTTP/1.1". */
@@ -332,6 +325,13 @@ export class Http1ServerConnection implements ResponseEncoder, ServerConnection 
 
   /** The connection will be closed after this answer; to be called before encodeHeaders. */
   markClose(): void {
+    this.mustClose = true;
+  }
+
+  /** HTTP/1 has no word for it. */
+  shutdownNotice(): void {}
+
+  goAway(): void {
     this.mustClose = true;
   }
 

@@ -8,6 +8,8 @@ export type UpstreamFailureReason =
   | "connection timeout"
   | "connection termination"
   | "remote reset"
+  | "remote refused stream reset"
+  | "local refused stream reset"
   | "local reset"
   | "protocol error"
   | "overflow";
@@ -22,6 +24,8 @@ const FAILURES: Readonly<Record<UpstreamFailureReason, FailureRow>> = {
   "connection timeout": { status: 503, flag: ResponseFlag.UpstreamConnectionFailure },
   "connection termination": { status: 503, flag: ResponseFlag.UpstreamConnectionTermination },
   "remote reset": { status: 503, flag: ResponseFlag.UpstreamRemoteReset },
+  "remote refused stream reset": { status: 503, flag: ResponseFlag.UpstreamRemoteReset },
+  "local refused stream reset": { status: 503, flag: ResponseFlag.LocalReset },
   "local reset": { status: 503, flag: ResponseFlag.LocalReset },
   "protocol error": { status: 502, flag: ResponseFlag.UpstreamProtocolError },
   overflow: { status: 503, flag: ResponseFlag.UpstreamOverflow },
@@ -54,6 +58,10 @@ export function failureOfReset(reason: StreamResetReason): UpstreamFailure {
       return { reason: "remote connection failure", transport: "" };
     case "RemoteReset":
       return { reason: "remote reset", transport: "" };
+    case "RemoteRefusedStreamReset":
+      return { reason: "remote refused stream reset", transport: "" };
+    case "LocalRefusedStreamReset":
+      return { reason: "local refused stream reset", transport: "" };
     case "LocalReset":
       return { reason: "local reset", transport: "" };
     case "Overflow":

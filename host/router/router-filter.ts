@@ -537,6 +537,8 @@ function resetKind(failure: UpstreamFailure): ResetKind {
       return "connect-failure";
     case "overflow":
       return "overflow";
+    case "remote refused stream reset":
+      return "refused-stream";
     default:
       return "reset";
   }

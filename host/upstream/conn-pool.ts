@@ -2,8 +2,8 @@
 // connections open (Envoy's HTTP connection pool). Limits come from the cluster's circuit breaker.
 import type { Socket } from "node:net";
 import { Timer, type TimerOwner } from "../base/clock.ts";
-import type { RequestEncoder, ResponseDecoder } from "../http/codec.ts";
-import { type ClientConnectionCallbacks, Http1ClientConnection } from "../http1/client.ts";
+import type { ClientConnection, ClientConnectionCallbacks, RequestEncoder, ResponseDecoder } from "../http/codec.ts";
+import { Http1ClientConnection } from "../http1/client.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
 import { connectReader } from "../net/socket-reader.ts";
 import type { ClusterEntry } from "./cluster.ts";
@@ -27,7 +27,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   private readonly breaker: CircuitBreaker;
   readonly connection: Connection;
   private readonly socket: Socket;
-  private codec: Http1ClientConnection | undefined = undefined;
+  private codec: ClientConnection | undefined = undefined;
   private readonly connectTimer = new Timer(this, TIMER_CONNECT);
   private readonly idleTimer = new Timer(this, TIMER_IDLE);
   private readonly durationTimer = new Timer(this, TIMER_MAX_DURATION);
@@ -133,6 +133,9 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.pool.onIdle(this);
     this.connection.leave();
   };
+
+  onGoAway(): void {}
+  onMaxStreamsChanged(): void {}
 
   // ---- ConnectionCallbacks: the codec takes over after the connection is made; onClose comes from either ----
 

@@ -49,7 +49,11 @@ test("a request written by the client codec is read by the server codec as it wa
       fc.boolean(),
       (method, headers, pieces, trailers, at, hasLength) => {
         const connection = new FakeConnection();
-        const client = new Http1ClientConnection(connection.asConnection, { onStreamComplete() {}, onClose() {} }, { ...SERVER_OPTIONS });
+        const client = new Http1ClientConnection(
+          connection.asConnection,
+          { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+          { ...SERVER_OPTIONS },
+        );
         const whole = pieces.join("");
         const lower = (list: readonly (readonly [string, string])[]): [string, string][] =>
           list.map(([key, text]) => [key.toLowerCase(), text]);

@@ -89,13 +89,18 @@ export function runRequests(pieces: readonly Buffer[], options: Http1ServerOptio
     newStream(encoder) {
       const upstream = new FakeConnection();
       upstreams.push(upstream);
-      const client = new Http1ClientConnection(upstream.asConnection, { onStreamComplete() {}, onClose() {} }, CLIENT_OPTIONS);
+      const client = new Http1ClientConnection(
+        upstream.asConnection,
+        { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+        CLIENT_OPTIONS,
+      );
       const answer = (): void => encoder.encodeHeaders(HeaderMap.from([[":status", "200"]]), true);
       const relay = new Relay(client.newStream(new Relay(encoder, () => {})), answer, () => server.upgrade);
       relays.push(relay);
       return relay;
     },
     onPartialHead() {},
+    onConnectionError() {},
     onProtocolError(status) {
       run.refused = status;
     },
@@ -121,7 +126,11 @@ export function runResponse(pieces: readonly Buffer[], method: string, isEnded: 
   const upstream = new FakeConnection();
   const downstream = new FakeConnection();
   let relay: Relay | undefined;
-  const client = new Http1ClientConnection(upstream.asConnection, { onStreamComplete() {}, onClose() {} }, CLIENT_OPTIONS);
+  const client = new Http1ClientConnection(
+    upstream.asConnection,
+    { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+    CLIENT_OPTIONS,
+  );
   const server = new Http1ServerConnection(
     downstream.asConnection,
     {
@@ -139,6 +148,7 @@ export function runResponse(pieces: readonly Buffer[], method: string, isEnded: 
         return new Relay(request, () => {});
       },
       onPartialHead() {},
+      onConnectionError() {},
       onProtocolError() {},
     },
     SERVER_OPTIONS,

@@ -88,7 +88,11 @@ for (const given of CLIENT_CASES) {
   test(`client codec: ${given.name}`, () => {
     const connection = new FakeConnection();
     const recorder = new Recorder();
-    const client = new Http1ClientConnection(connection.asConnection, { onStreamComplete() {}, onClose() {} }, SERVER_OPTIONS);
+    const client = new Http1ClientConnection(
+      connection.asConnection,
+      { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+      SERVER_OPTIONS,
+    );
     const encoder = client.newStream(recorder);
     encoder.encodeHeaders(HeaderMap.from(given.headers), given.data.length === 0 && given.ends);
     given.data.forEach((piece, i) => {
@@ -171,6 +175,7 @@ for (const given of SERVER_CASES) {
         return recorder;
       },
       onPartialHead() {},
+      onConnectionError() {},
       onProtocolError() {},
     };
     const server = new Http1ServerConnection(connection.asConnection, callbacks, SERVER_OPTIONS);
