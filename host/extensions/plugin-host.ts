@@ -220,7 +220,7 @@ export class PluginHost {
       plugin,
       this.node,
       (released) => this.release(released),
-      (name) => this.options.clusters?.get(name)?.config.metadata,
+      (name) => this.options.clusters?.get(name),
     );
   }
 

@@ -231,6 +231,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       info.virtualHostName = this.chosenRoute?.virtualHostName ?? "";
       info.clusterName = this.chosenRoute?.clusterName ?? "";
       info.routeMetadata = this.chosenRoute?.metadata;
+      info.virtualHostMetadata = this.chosenRoute?.virtualHostMetadata;
     }
     return this.chosenRoute;
   }

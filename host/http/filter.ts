@@ -61,6 +61,7 @@ export interface RouteView {
   readonly clusterName: string;
   /** Serialized or plain metadata by namespace. */
   readonly metadata: Readonly<Record<string, unknown>>;
+  readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
   /** Overrides of the connection manager's settings; undefined = its value, 0 = off. */
   readonly streamIdleTimeoutMs: number | undefined;
   readonly maxStreamDurationMs: number | undefined;

@@ -203,7 +203,6 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   REQUESTED_SERVER_NAME: plain((info) => nonEmpty(info.connection.requestedServerName)),
   ROUTE_NAME: plain((info) => nonEmpty(info.routeName)),
   VIRTUAL_CLUSTER_NAME: plain(() => undefined),
-  VIRTUAL_HOST_NAME: plain((info) => nonEmpty(info.virtualHostName)),
   FILTER_CHAIN_NAME: plain((info) => nonEmpty(info.connection.filterChainName)),
   HOSTNAME: plain(() => hostname),
   GRPC_STATUS: ({ argument }) => grpcStatus(argument),

@@ -39,6 +39,12 @@ export const ResponseFlag = {
   UnconditionalDropOverload: 1 << 29,
 } as const;
 
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
 export class StreamInfo {
   readonly connection: ConnectionInfo;
   /** Wall clock of the first byte, milliseconds since 1970. */
@@ -75,7 +81,10 @@ export class StreamInfo {
   /** Metadata by namespace of the chosen route and cluster. */
   routeMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
   clusterMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
+  virtualHostMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
   upstreamHostMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
+  /** Where the chosen host is; undefined before there is one. */
+  upstreamLocality: Locality | undefined = undefined;
   /** "ip:port" of the chosen host, "" before. */
   upstreamHost = "";
   upstreamLocalAddress = "";

@@ -180,6 +180,9 @@ export class RouteEntry implements RouteView {
   get metadata(): Readonly<Record<string, unknown>> {
     return this.config.metadata;
   }
+  get virtualHostMetadata(): Readonly<Record<string, unknown>> {
+    return this.virtualHost.metadata;
+  }
   get streamIdleTimeoutMs(): number | undefined {
     return this.config.action.kind === "route" ? this.config.action.idleTimeoutMs : undefined;
   }
@@ -308,6 +311,9 @@ export abstract class Choice implements RouteView {
   }
   get metadata(): Readonly<Record<string, unknown>> {
     return this.entry.metadata;
+  }
+  get virtualHostMetadata(): Readonly<Record<string, unknown>> {
+    return this.entry.virtualHostMetadata;
   }
   get streamIdleTimeoutMs(): number | undefined {
     return this.entry.streamIdleTimeoutMs;

@@ -122,12 +122,14 @@ export class TlsRedirect implements RouteView {
   readonly virtualHostName: string;
   readonly clusterName = "";
   readonly metadata = {};
+  readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
   readonly streamIdleTimeoutMs = undefined;
   readonly maxStreamDurationMs = undefined;
   readonly bufferLimitBytes = undefined;
 
   constructor(host: VirtualHost) {
     this.virtualHostName = host.name;
+    this.virtualHostMetadata = host.metadata;
   }
   upgradeAllowed(): undefined {
     return undefined;

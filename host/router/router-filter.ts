@@ -186,6 +186,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     info.upstreamRequestAttemptCount = this.attempts;
     info.upstreamHost = host.address;
     info.upstreamHostMetadata = host.metadata;
+    info.upstreamLocality = host.locality;
     if (this.retryState?.avoidsPreviousHosts === true) {
       this.triedHosts ??= [];
       this.triedHosts.push(host);

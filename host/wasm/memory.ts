@@ -7,11 +7,13 @@ import { type DecodedPairs, decodePairs, encodePairs, type PairsError, pairsSize
 const EMPTY = new Uint8Array(0);
 const NoMemory = Buffer.alloc(0);
 
-// Header names recur on every request: short ones are looked up by their bytes, which is cheaper than making a string
-// and gives the engine one string object to compare by identity. One slot a hash, so a hostile guest can only miss.
-const NAME_SLOTS = 1024;
-const MAX_INTERNED = 40;
-const internedNames = new Array<string>(NAME_SLOTS).fill("");
+// Header names and property paths recur on every request: short ones are looked up by their bytes, which is cheaper than making a
+// string and gives the engine one object to compare by identity. One slot a hash, so a hostile guest can only miss.
+const SLOTS = 1024;
+const MAX_INTERNED = 64;
+const interned = new Array<string>(SLOTS).fill("");
+/** The same texts in lower case. */
+const lowered = new Array<string>(SLOTS).fill("");
 
 export class GuestMemory {
   private memory: WebAssembly.Memory | undefined = undefined;
@@ -53,27 +55,37 @@ export class GuestMemory {
     return size === 0 ? "" : this.buf.latin1Slice(at, at + size);
   }
 
-  /** A header name in lower case, interned when it is short. */
-  headerName(ptr: number, len: number): string | undefined {
-    const at = ptr >>> 0;
-    const size = len >>> 0;
-    if (!this.has(at, size)) return undefined;
+  /** The slot that holds this text afterwards. */
+  private intern(at: number, size: number): number {
     const buf = this.buf;
-    if (size > MAX_INTERNED) return buf.latin1Slice(at, at + size).toLowerCase();
     let hash = size;
     for (let i = 0; i < size; i++) hash = (Math.imul(hash, 31) + buf[at + i]) | 0;
-    const slot = (hash ^ (hash >>> 13)) & (NAME_SLOTS - 1);
-    const known = internedNames[slot];
+    const slot = (hash ^ (hash >>> 13)) & (SLOTS - 1);
+    const known = interned[slot];
     if (known.length === size) {
       let i = 0;
       while (i < size && known.charCodeAt(i) === buf[at + i]) i++;
-      if (i === size) return known;
+      if (i === size) return slot;
     }
-    const name = buf.latin1Slice(at, at + size);
-    const lower = name.toLowerCase();
-    // Only names that arrive in lower case are kept: the bytes must equal the string.
-    if (lower === name) internedNames[slot] = lower;
-    return lower;
+    interned[slot] = buf.latin1Slice(at, at + size);
+    lowered[slot] = interned[slot].toLowerCase();
+    return slot;
+  }
+
+  /** Text that is likely to have been seen before: latin1() without making it anew. */
+  recurring(ptr: number, len: number): string | undefined {
+    const at = ptr >>> 0;
+    const size = len >>> 0;
+    if (size > MAX_INTERNED) return this.latin1(ptr, len);
+    return this.has(at, size) ? interned[this.intern(at, size)] : undefined;
+  }
+
+  /** A header name in lower case. */
+  headerName(ptr: number, len: number): string | undefined {
+    const at = ptr >>> 0;
+    const size = len >>> 0;
+    if (size > MAX_INTERNED) return this.latin1(ptr, len)?.toLowerCase();
+    return this.has(at, size) ? lowered[this.intern(at, size)] : undefined;
   }
 
   /** A copy that outlives the call. */

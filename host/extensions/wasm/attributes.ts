@@ -7,7 +7,12 @@ import type { HeaderMap } from "../../http/header-map.ts";
 import { grpcStatusOf } from "../../http/local-reply.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
 import { intValue, NoByteForm, type PropertyValue, splitPath, walkProperty } from "../../wasm/property.ts";
-import { metadataValue, utf8Text } from "./struct-attributes.ts";
+import { localityValue, metadataValue, utf8Text } from "./struct-attributes.ts";
+
+export interface ClusterView {
+  readonly config: { readonly metadata: Readonly<Record<string, unknown>> };
+  readonly hosts: readonly unknown[];
+}
 
 /** What a stream shows of itself now. */
 export interface AttributeSource {
@@ -17,8 +22,8 @@ export interface AttributeSource {
   attributeResponseHeaders(): HeaderMap | undefined;
   attributeResponseTrailers(): HeaderMap | undefined;
   route(): RouteView | undefined;
-  /** Of a cluster that is there. */
-  clusterMetadata(name: string): Readonly<Record<string, unknown>> | undefined;
+  /** That of the route, if it is there. */
+  cluster(): ClusterView | undefined;
   readonly node: PropertyValue | undefined;
 }
 
@@ -147,16 +152,22 @@ const Table: Readonly<Record<string, Attribute>> = {
   "upstream.port": ({ info }) => (info.upstreamHost === "" ? undefined : portOf(info.upstreamHost)),
   "upstream.local_address": ({ info }) => text(info.upstreamLocalAddress),
   "upstream.transport_failure_reason": ({ info }) => (info.upstreamHost === "" ? undefined : utf8Text(info.upstreamTransportFailureReason)),
+  "upstream.locality": ({ info }) => (info.upstreamLocality === undefined ? undefined : localityValue(info.upstreamLocality)),
+  "upstream.num_endpoints": (source) => {
+    const hosts = source.cluster()?.hosts.length;
+    return hosts === undefined ? undefined : intValue(hosts);
+  },
   "upstream.request_attempt_count": ({ info }) => intValue(info.upstreamRequestAttemptCount),
   "upstream.cx_pool_ready_duration": ({ info }) => between(info.startMonotonic, info.upstreamConnectionReadyAt),
   metadata: ({ info }) => metadataValue(info.dynamicMetadata ?? {}),
   filter_state: filterState,
   "xds.node": ({ node }) => node,
   "xds.cluster_name": (source) => text(source.info.clusterName || (source.route()?.clusterName ?? "")),
-  "xds.cluster_metadata": (source) => metadata(source.info.clusterMetadata ?? source.clusterMetadata(source.route()?.clusterName ?? "")),
+  "xds.cluster_metadata": (source) => metadata(source.info.clusterMetadata ?? source.cluster()?.config.metadata),
   "xds.route_name": (source) => text(source.info.routeName || (source.route()?.routeName ?? "")),
   "xds.route_metadata": (source) => metadata(source.info.routeMetadata ?? source.route()?.metadata),
   "xds.virtual_host_name": (source) => text(source.info.virtualHostName || (source.route()?.virtualHostName ?? "")),
+  "xds.virtual_host_metadata": (source) => metadata(source.info.virtualHostMetadata ?? source.route()?.virtualHostMetadata),
   // A host without metadata has no byte form, in Envoy's words.
   "xds.upstream_host_metadata": ({ info }) => (info.upstreamHost === "" ? undefined : hostMetadata(info.upstreamHostMetadata)),
   "xds.filter_chain_name": ({ info }) => utf8Text(info.connection.filterChainName),

@@ -19,13 +19,13 @@ import type { PropertyValue } from "../../wasm/property.ts";
 import type { RootContext } from "../../wasm/root-context.ts";
 import type { BufferView, LocalResponse, StreamServices } from "../../wasm/services.ts";
 import { Failed, StreamContext } from "../../wasm/stream-context.ts";
-import { type AttributeSource, resolveAttribute } from "./attributes.ts";
+import { type AttributeSource, type ClusterView, resolveAttribute } from "./attributes.ts";
 
 const GrpcUnavailable = 14;
 const NoBytes = new Uint8Array(0);
 const EmptyBuffer: BufferView = { length: 0, bytes: () => NoBytes, splice: () => {} };
 
-type ClusterMetadata = (name: string) => Readonly<Record<string, unknown>> | undefined;
+type Clusters = (name: string) => ClusterView | undefined;
 
 /** One plugin in one chain of one worker. */
 export class WasmFilterFactory implements StreamFilterFactory {
@@ -33,7 +33,7 @@ export class WasmFilterFactory implements StreamFilterFactory {
   private readonly plugin: Plugin;
   private readonly node: PropertyValue | undefined;
   private readonly release: (plugin: Plugin) => void;
-  private readonly clusterMetadata: ClusterMetadata;
+  private readonly clusters: Clusters;
 
   /** `release` is called once, when the chain is gone: usually WasmRuntime.closePlugin. */
   constructor(
@@ -41,18 +41,18 @@ export class WasmFilterFactory implements StreamFilterFactory {
     plugin: Plugin,
     node: PropertyValue | undefined,
     release: (plugin: Plugin) => void,
-    clusterMetadata: ClusterMetadata = () => undefined,
+    clusters: Clusters = () => undefined,
   ) {
     this.name = name;
     this.plugin = plugin;
     this.node = node;
     this.release = release;
-    this.clusterMetadata = clusterMetadata;
+    this.clusters = clusters;
   }
 
   createFilter(callbacks: FilterCallbacks): StreamFilter | undefined {
     const root = this.plugin.acquire();
-    if (root !== undefined) return new WasmFilter(root, this.plugin, this.node, callbacks, this.clusterMetadata);
+    if (root !== undefined) return new WasmFilter(root, this.plugin, this.node, callbacks, this.clusters);
     return this.plugin.failsOpen ? undefined : new FailClosedFilter(callbacks);
   }
 
@@ -107,16 +107,10 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isLogging = false;
   private isFailHandled = false;
 
-  readonly clusterMetadata: ClusterMetadata;
+  private readonly clusters: Clusters;
 
-  constructor(
-    root: RootContext,
-    plugin: Plugin,
-    node: PropertyValue | undefined,
-    callbacks: FilterCallbacks,
-    clusterMetadata: ClusterMetadata,
-  ) {
-    this.clusterMetadata = clusterMetadata;
+  constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks, clusters: Clusters) {
+    this.clusters = clusters;
     this.info = callbacks.info;
     this.node = node;
     this.root = root;
@@ -372,5 +366,9 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
 
   route(): RouteView | undefined {
     return this.callbacks.route();
+  }
+
+  cluster(): ClusterView | undefined {
+    return this.clusters(this.info.clusterName || (this.route()?.clusterName ?? ""));
   }
 }

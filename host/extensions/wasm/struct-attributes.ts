@@ -58,18 +58,33 @@ export interface NodeAttributes {
   readonly userAgentName: string;
 }
 
-/** Node {id 1, cluster 2, metadata 3, locality 4 {region 1, zone 2, sub_zone 3}, user_agent_name 6}. */
-export function nodeValue(node: NodeAttributes): PropertyValue {
-  const locality = Buffer.concat([textField(1, node.region), textField(2, node.zone), textField(3, node.subZone)]);
-  const localityValue: PropertyValue = {
+interface LocalityAttributes {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+function encodeLocality({ region, zone, subZone }: LocalityAttributes): Uint8Array {
+  return Buffer.concat([textField(1, region), textField(2, zone), textField(3, subZone)]);
+}
+
+/** envoy.config.core.v3.Locality {region 1, zone 2, sub_zone 3}. */
+export function localityValue(locality: LocalityAttributes): PropertyValue {
+  return {
     kind: "message",
-    encode: () => locality,
+    encode: () => encodeLocality(locality),
     field: (name) => {
-      if (name === "region") return utf8Text(node.region);
-      if (name === "zone") return utf8Text(node.zone);
-      return name === "sub_zone" ? utf8Text(node.subZone) : undefined;
+      if (name === "region") return utf8Text(locality.region);
+      if (name === "zone") return utf8Text(locality.zone);
+      return name === "sub_zone" ? utf8Text(locality.subZone) : undefined;
     },
   };
+}
+
+/** Node {id 1, cluster 2, metadata 3, locality 4 {region 1, zone 2, sub_zone 3}, user_agent_name 6}. */
+export function nodeValue(node: NodeAttributes): PropertyValue {
+  const locality = encodeLocality(node);
+  const whereabouts = localityValue(node);
   const metadata = structValue(node.metadata);
   return {
     kind: "message",
@@ -90,7 +105,7 @@ export function nodeValue(node: NodeAttributes): PropertyValue {
         case "metadata":
           return metadata;
         case "locality":
-          return localityValue;
+          return whereabouts;
         case "user_agent_name":
           return utf8Text(node.userAgentName);
         default:

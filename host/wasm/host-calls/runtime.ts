@@ -61,7 +61,7 @@ export function callForeignFunction(
 }
 
 export function getProperty(vm: Vm, pathPtr: number, pathLen: number, ptrSlot: number, lenSlot: number): WasmResult {
-  const path = vm.memory.latin1(pathPtr, pathLen);
+  const path = vm.memory.recurring(pathPtr, pathLen);
   if (path === undefined) return WasmResult.InvalidMemoryAccess;
   if (path.length > vm.limits.maxPropertyPathBytes) return WasmResult.NotFound;
   const normal = normalizePath(path);

@@ -13,11 +13,36 @@ const METADATA = {
 function withMetadata(ports: GroupPorts): object {
   const config = bootstrap(ports, {
     hcm: { use_remote_address: true },
-    routes: [
-      { name: "dead", match: { prefix: "/dead" }, route: { cluster: "dead" } },
-      { name: "tagged", metadata: METADATA, match: { prefix: "/" }, route: { cluster: "tagged" } },
+    virtualHosts: [
+      {
+        name: "all",
+        domains: ["*"],
+        metadata: { filter_metadata: { vh: { text: "host" } } },
+        routes: [
+          { name: "dead", match: { prefix: "/dead" }, route: { cluster: "dead" } },
+          { name: "placed", match: { prefix: "/placed" }, route: { cluster: "placed" } },
+          { name: "tagged", metadata: METADATA, match: { prefix: "/" }, route: { cluster: "tagged" } },
+        ],
+      },
     ],
-    clusters: [staticCluster("tagged", [ports.upstream], { metadata: METADATA })],
+    clusters: [
+      staticCluster("tagged", [ports.upstream], { metadata: METADATA }),
+      {
+        ...staticCluster("placed", []),
+        load_assignment: {
+          cluster_name: "placed",
+          endpoints: [
+            {
+              locality: { region: "r", zone: "z", sub_zone: "s" },
+              lb_endpoints: [
+                { endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: ports.upstream } } } },
+                { health_status: "UNHEALTHY", endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: 1 } } } },
+              ],
+            },
+          ],
+        },
+      },
+    ],
     httpFilters: [wasmFilter("probe", compiledModule("probe"), undefined)],
   }) as { node: object; static_resources: { listeners: object[] } };
   config.node = {
@@ -137,6 +162,33 @@ export const wasmProperties: ParityGroup = {
           `${props("rh", "upstream.address", "upstream.port", "upstream.request_attempt_count")};${props("sh", "upstream.request_attempt_count", "upstream.tls_version", "upstream.transport_failure_reason", "upstream.subject_peer_certificate")};log:proplen upstream.address|proplen upstream.port|proplen upstream.local_address`,
         ),
       ],
+    },
+    {
+      name: "locality and number of endpoints",
+      requests: ["/up", "/placed"].map((path) =>
+        run(
+          ["rh", "sh", "log"]
+            .map((phase) =>
+              props(
+                phase,
+                ...["locality", "locality.region", "locality.zone", "locality.sub_zone", "locality.none", "num_endpoints"].map(
+                  (name) => `upstream.${name}`,
+                ),
+              ),
+            )
+            .join(";"),
+          path,
+        ),
+      ),
+    },
+    {
+      name: "metadata of the virtual host",
+      requests: ["/up", "/placed"].map((path) =>
+        run(
+          `rh:proplen xds.virtual_host_metadata|${["", ".filter_metadata.vh.text", ".filter_metadata.ns.text"].map((rest) => `prop xds.virtual_host_metadata${rest}`).join("|")};log:prop xds.virtual_host_metadata.filter_metadata.vh.text`,
+          path,
+        ),
+      ),
     },
     {
       name: "xds names",

@@ -46,7 +46,7 @@ function source(headers: HeaderMap | undefined): AttributeSource {
       ]),
     attributeResponseTrailers: () => undefined,
     route: () => stream.route(),
-    clusterMetadata: () => undefined,
+    cluster: () => undefined,
   };
 }
 
