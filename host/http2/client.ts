@@ -139,6 +139,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
 
   /** Streams above the last number were not looked at: they may be tried again elsewhere (RFC 9113 6.8). */
   protected override onPeerGoAway(lastStreamId: number, code: number): void {
+    const isFirst = !this.isGoingAway;
     this.isGoingAway = true;
     for (const stream of [...this.streams.values()]) {
       if (stream.streamId <= lastStreamId) continue;
@@ -146,7 +147,8 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       this.remove(stream);
       decoder?.onReset("RemoteRefusedStreamReset", code === ErrorCode.NoError ? "http2.goaway" : "http2.goaway_with_error");
     }
-    this.callbacks.onGoAway();
+    // A second one may only lower the number.
+    if (isFirst) this.callbacks.onGoAway();
   }
 
   protected override onHeaderBlock(streamId: number, endStream: boolean, bytes: Buffer, start: number, end: number): void {

@@ -52,7 +52,7 @@ const SHORT_COOKIE = 20;
 /** A field takes at most this much more than its characters: three integers of five bytes. */
 const FIELD_BYTES = 16;
 const UPDATE_BYTES = 12;
-/** Our own bound on what a peer may make us remember (SETTINGS_HEADER_TABLE_SIZE up to 2^32-1). */
+/** What a peer has before it says otherwise (RFC 9113 6.5.2). */
 const DEFAULT_TABLE_SIZE = 4096;
 
 export class HpackEncoder {
@@ -121,21 +121,23 @@ export class HpackEncoder {
         policy = Policy.Index;
       } else if (policy === Policy.Cookie) policy = value.length < SHORT_COOKIE ? Policy.NeverIndex : Policy.Index;
     }
-    if (policy === Policy.Index) {
-      const found = this.table.find(name, value);
+    if (policy === Policy.NeverIndex) this.writeName(0x10, 0x0f, info.staticIndex, NOT_FOUND, name);
+    else {
+      const found = info.staticIndex > 0 && policy === Policy.WithoutIndex ? NOT_FOUND : this.table.find(name, value);
       if (found >= 0) {
         this.writeInteger(0x80, 0x7f, found + STATIC_COUNT + 1);
         return;
       }
-      // An entry that pushes most others out pays for itself seldom.
-      if (name.length + value.length + ENTRY_OVERHEAD <= this.table.limit >> 1) {
+      // A value that will not come again is put into the table once, for its name. An entry that pushes most others out pays seldom.
+      const isWorthIt = policy === Policy.Index || (found === NOT_FOUND && info.staticIndex === 0);
+      if (isWorthIt && name.length + value.length + ENTRY_OVERHEAD <= this.table.limit >> 1) {
         this.writeName(0x40, 0x3f, info.staticIndex, found, name);
         this.writeString(value);
         this.table.insert(name, value, 0);
         return;
       }
       this.writeName(0, 0x0f, info.staticIndex, found, name);
-    } else this.writeName(policy === Policy.NeverIndex ? 0x10 : 0, 0x0f, info.staticIndex, NOT_FOUND, name);
+    }
     this.writeString(value);
   }
 

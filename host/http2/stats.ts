@@ -12,7 +12,6 @@ export class Http2Stats {
   readonly inboundPriorityFramesFlood: Counter;
   readonly inboundWindowUpdateFramesFlood: Counter;
   readonly keepaliveTimeout: Counter;
-  readonly metadataEmptyFrames: Counter;
   readonly outboundControlFlood: Counter;
   readonly outboundFlood: Counter;
   readonly pendingSendBytes: Gauge;
@@ -41,7 +40,6 @@ export class Http2Stats {
     this.inboundPriorityFramesFlood = c("inbound_priority_frames_flood");
     this.inboundWindowUpdateFramesFlood = c("inbound_window_update_frames_flood");
     this.keepaliveTimeout = c("keepalive_timeout");
-    this.metadataEmptyFrames = c("metadata_empty_frames");
     this.outboundControlFlood = c("outbound_control_flood");
     this.outboundFlood = c("outbound_flood");
     this.pendingSendBytes = g("pending_send_bytes");

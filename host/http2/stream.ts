@@ -236,7 +236,7 @@ export abstract class Http2Stream implements TimerOwner {
     const isLast = pending.length === 0 && this.localEnded;
     this.session.writeData(this, bytes, isLast && this.pendingTrailers === undefined);
     if (isLast) {
-      this.flushTimer?.clear();
+      this.endFlush();
       const trailers = this.pendingTrailers;
       this.pendingTrailers = undefined;
       if (trailers === undefined) this.onLocalClosed();
@@ -284,8 +284,18 @@ export abstract class Http2Stream implements TimerOwner {
   }
 
   private startFlushTimer(): void {
-    this.flushTimer ??= new Timer(this, TIMER_FLUSH);
+    if (this.flushTimer === undefined) {
+      this.flushTimer = new Timer(this, TIMER_FLUSH);
+      this.session.stats.deferredStreamClose.inc();
+    }
     this.session.clock.start(this.flushTimer, this.session.options.streamFlushTimeoutMs);
+  }
+
+  private endFlush(): void {
+    if (this.flushTimer === undefined) return;
+    this.flushTimer.clear();
+    this.flushTimer = undefined;
+    this.session.stats.deferredStreamClose.dec();
   }
 
   /** The message is complete, and its rest could not be sent for so long: the peer opens no window. */
@@ -297,7 +307,7 @@ export abstract class Http2Stream implements TimerOwner {
   /** To be called once, by the session: frees what waits to be sent. */
   onClosed(): void {
     this.closed = true;
-    this.flushTimer?.clear();
+    this.endFlush();
     this.pendingTrailers = undefined;
     if (this.pending !== undefined) {
       this.session.stats.pendingSendBytes.add(-this.pending.length);
