@@ -45,7 +45,10 @@ before(async () => {
     stream.on("data", (data: Buffer) => body.push(data));
     stream.on("end", () => {
       if (path === "/hint") stream.additionalHeaders({ ":status": 103 });
-      stream.respond({ ":status": 200, "x-cookie": String(headers.cookie), "x-back": String(headers["x-back"]) }, { waitForTrailers: trailers !== "" });
+      stream.respond(
+        { ":status": 200, "x-cookie": String(headers.cookie), "x-back": String(headers["x-back"]) },
+        { waitForTrailers: trailers !== "" },
+      );
       stream.on("wantTrailers", () => stream.sendTrailers({ "x-sum": trailers }));
       stream.end(Buffer.concat(body));
     });
@@ -61,7 +64,14 @@ after(async () => {
 });
 
 test("requests side by side, with a field that comes again", async () => {
-  const exchanges = Array.from({ length: 20 }, (_, i) => client.send(requestHeaders("/", "GET", [["x-back", `é${i % 3}`], ["cookie", "a=1; b=2"]])));
+  const exchanges = Array.from({ length: 20 }, (_, i) =>
+    client.send(
+      requestHeaders("/", "GET", [
+        ["x-back", `é${i % 3}`],
+        ["cookie", "a=1; b=2"],
+      ]),
+    ),
+  );
   await Promise.all(exchanges.map(({ ended }) => ended));
   exchanges.forEach(({ headers, status }, i) => {
     assert.equal(status, "200");
@@ -82,9 +92,20 @@ test("bodies larger than all windows, trailers, an interim answer", async () => 
 });
 
 test("tunnels, a refused stream, an answer before the end of its request, a request given up", async () => {
-  const connect = client.send(HeaderMap.from([[":authority", "a.example:443"], [":method", "CONNECT"]]));
+  const connect = client.send(
+    HeaderMap.from([
+      [":authority", "a.example:443"],
+      [":method", "CONNECT"],
+    ]),
+  );
   const upgrade = client.begin();
-  upgrade.encoder?.encodeHeaders(requestHeaders("/chat", "GET", [["connection", "upgrade"], ["upgrade", "websocket"]]), false);
+  upgrade.encoder?.encodeHeaders(
+    requestHeaders("/chat", "GET", [
+      ["connection", "upgrade"],
+      ["upgrade", "websocket"],
+    ]),
+    false,
+  );
   const refused = client.send(requestHeaders("/refuse"));
   const early = client.begin();
   early.encoder?.encodeHeaders(requestHeaders("/early", "POST"), false);
@@ -94,7 +115,10 @@ test("tunnels, a refused stream, an answer before the end of its request, a requ
   await Promise.all([connect.ended, upgrade.ended, refused.ended, early.ended]);
   assert.equal(connect.text, "plain ");
   assert.equal(upgrade.status, "101");
-  assert.deepEqual(upgrade.headers.slice(-2), [["connection", "upgrade"], ["upgrade", "websocket"]]);
+  assert.deepEqual(upgrade.headers.slice(-2), [
+    ["connection", "upgrade"],
+    ["upgrade", "websocket"],
+  ]);
   assert.equal(upgrade.text, "websocket /chat");
   assert.deepEqual(refused.reset, ["RemoteRefusedStreamReset", "http2.remote_refuse"]);
   assert.equal(early.text, "no");

@@ -85,7 +85,8 @@ function refusal(
       ? "server push is not supported by Envoy and can not be enabled via a SETTINGS parameter."
       : "the enable_push SETTINGS parameter is sent by the codec";
   }
-  if (identifier === ENABLE_CONNECT_PROTOCOL) return 'the "allow_connect" SETTINGS parameter must only be configured through the named field';
+  if (identifier === ENABLE_CONNECT_PROTOCOL)
+    return 'the "allow_connect" SETTINGS parameter must only be configured through the named field';
   if (identifier === MAX_FRAME_SIZE) return "frames larger than 16384 bytes are not implemented";
   const field = NAMED.find(([other]) => other === identifier)?.[1];
   if (field !== undefined && reader?.has(field)) {
