@@ -1,8 +1,34 @@
-// The part of the catalogue of statistics about HTTP: connection managers, the router, listeners' view of requests.
+// The part of the catalogue of statistics about HTTP: connection managers, the router, listeners' view of requests, the HTTP/2 codec.
 import type { StatGroup, StatRow } from "./catalog.ts";
 
 const byClass = (prefix: string, what: string): readonly StatRow[] =>
   [1, 2, 3, 4, 5].map((n) => [`${prefix}${n}xx`, "counter", "", `${what} with a ${n}xx code`] as const);
+
+const HTTP2_CODEC: readonly StatRow[] = [
+  ["deferred_stream_close", "gauge", "", "Streams that have ended and wait for the client to open their window"],
+  ["dropped_headers_with_underscores", "counter", "", "Headers dropped because their names have underscores"],
+  ["goaway_sent", "counter", "", "GOAWAY frames sent"],
+  ["header_overflow", "counter", "", "Messages refused because their headers are too many or too large"],
+  ["headers_cb_no_stream", "counter", "", "HEADERS for a stream that is no more"],
+  ["inbound_empty_frames_flood", "counter", "", "Connections ended: too many empty frames in a row"],
+  ["inbound_priority_frames_flood", "counter", "", "Connections ended: too many PRIORITY frames"],
+  ["inbound_window_update_frames_flood", "counter", "", "Connections ended: too many WINDOW_UPDATE frames"],
+  ["keepalive_timeout", "counter", "", "Connections ended: a PING was not answered in time"],
+  ["outbound_control_flood", "counter", "", "Connections ended: too many answers to frames wait to be written"],
+  ["outbound_flood", "counter", "", "Connections ended: too many frames wait to be written"],
+  ["pending_send_bytes", "gauge", "bytes", "Parts of bodies that wait for a window or the socket"],
+  ["premature_reset_flood", "counter", "", "Connections ended: too many requests were reset soon after they had begun"],
+  ["provoked_reset_flood", "counter", "", "Connections ended: the peer's errors made this side reset too many streams"],
+  ["requests_rejected_with_underscores_in_headers", "counter", "", "Requests refused because a header's name has an underscore"],
+  ["rx_messaging_error", "counter", "", "Messages that are malformed"],
+  ["rx_reset", "counter", "", "RST_STREAM frames received"],
+  ["settings_timeout", "counter", "", "Connections ended: SETTINGS were not acknowledged in time"],
+  ["stream_refused_errors", "counter", "", "Streams refused because too many are open"],
+  ["streams_active", "gauge", "", "Open streams"],
+  ["trailers", "counter", "", "Messages with trailers"],
+  ["tx_flush_timeout", "counter", "", "Streams reset: their end could not be sent in time"],
+  ["tx_reset", "counter", "", "RST_STREAM frames sent"],
+];
 
 export const HTTP_GROUPS: readonly StatGroup[] = [
   {
@@ -78,4 +104,6 @@ export const HTTP_GROUPS: readonly StatGroup[] = [
     about: "Responses of a connection manager by listener",
     stats: [...byClass("downstream_rq_", "Responses"), ["downstream_rq_completed", "counter", "", "Requests that got a response"]],
   },
+  { prefix: "http2.", about: "The HTTP/2 codec, all connections of clients together", stats: HTTP2_CODEC },
+  { prefix: "cluster.<cluster_name>.http2.", about: "The HTTP/2 codec, connections to the hosts of a cluster", stats: HTTP2_CODEC },
 ];

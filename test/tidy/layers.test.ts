@@ -12,17 +12,19 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   net: ["base", "config", "stats"],
   http: ["base", "config", "stats", "net"],
   http1: ["base", "config", "stats", "net", "http"],
+  // The grammar of fields, lengths and authorities is HTTP/1.1's.
+  http2: ["base", "config", "stats", "net", "http", "http1"],
   // No HTTP, no sockets, no xDS: a stream is what wasm/services.ts says of it.
   wasm: ["base", "config", "stats"],
-  upstream: ["base", "config", "stats", "net", "http", "http1"],
+  upstream: ["base", "config", "stats", "net", "http", "http1", "http2"],
   router: ["base", "config", "stats", "net", "http", "upstream"],
   // The only place where wasm meets HTTP.
-  extensions: ["base", "config", "stats", "net", "http", "http1", "wasm", "upstream", "router"],
+  extensions: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router"],
   // Gets the extensions' parsers and the modules as interfaces of config/extension.ts.
   xds: ["base", "config", "stats", "protos"],
   // Gets read-only views.
   admin: ["base", "config", "stats"],
-  server: ["base", "config", "stats", "net", "http", "http1", "wasm", "upstream", "router", "extensions", "xds", "admin"],
+  server: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router", "extensions", "xds", "admin"],
   cli: ["base", "config", "stats", "xds", "server"],
   main: ["cli", "server"],
   // The library for programs that embed the host.

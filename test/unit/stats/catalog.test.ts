@@ -9,6 +9,7 @@ import type { Endpoint, LocalityEndpoints, Thresholds } from "../../../host/conf
 import type { Listener } from "../../../host/config/listener.ts";
 import { LogFiles } from "../../../host/extensions/log-file.ts";
 import { ConnManagerStats } from "../../../host/http/conn-manager-stats.ts";
+import { Http2Stats } from "../../../host/http2/stats.ts";
 import { ActiveListener, type ListenerContext } from "../../../host/net/listener.ts";
 import { RouterStats } from "../../../host/router/router-stats.ts";
 import { Lifecycle } from "../../../host/server/lifecycle.ts";
@@ -66,6 +67,7 @@ const owners: Readonly<Record<string, (store: StatsStore) => unknown>> = {
     stats.countCode(200, true);
     stats.countCode(503, false);
   },
+  "HTTP/2 codecs": (store) => [new Http2Stats(store, ""), new Http2Stats(store, "cluster.up.")],
   host: (store) => new Host(endpoint, locality, store, "up"),
   "circuit breakers": (store) => [
     new CircuitBreaker(thresholds, store, "up", "default"),
