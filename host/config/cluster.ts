@@ -1,4 +1,5 @@
 // Clusters and endpoints as the data plane believes them: envoy.config.cluster.v3 and endpoint.v3, defaults resolved.
+import type { Http2Options } from "./http2.ts";
 import type { Metadata } from "./route.ts";
 
 export interface Cluster {
@@ -56,8 +57,9 @@ export interface Thresholds {
 }
 
 export interface UpstreamHttpOptions {
-  /** The codec to speak; HTTP/2 is refused by the parser until its codec is there. */
-  readonly protocol: "HTTP1";
+  /** AUTO: by ALPN. DOWNSTREAM: what the client speaks. */
+  readonly protocol: "HTTP1" | "HTTP2" | "AUTO" | "DOWNSTREAM";
+  readonly http2: Http2Options;
   /** Default 3600000 (1 h); 0 = never. */
   readonly idleTimeoutMs: number;
   /** 0 = no limit. */

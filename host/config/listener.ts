@@ -2,6 +2,7 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
+import type { Http2Options } from "./http2.ts";
 import type { PluginConfig } from "./plugin.ts";
 import type { HeaderToAdd, Metadata, RouteConfiguration } from "./route.ts";
 
@@ -73,7 +74,7 @@ export interface RouterConfig {
 
 export interface HttpConnectionManager {
   readonly statPrefix: string;
-  readonly codecType: "AUTO" | "HTTP1";
+  readonly codecType: "AUTO" | "HTTP1" | "HTTP2";
   readonly routes:
     | { readonly kind: "inline"; readonly config: RouteConfiguration }
     /** RDS: the table comes by name from the snapshot's routeConfigurations. */
@@ -87,6 +88,7 @@ export interface HttpConnectionManager {
     readonly enableTrailers: boolean;
     readonly headerKeyFormat: "default" | "proper_case_words" | "preserve_case";
   };
+  readonly http2: Http2Options;
   /** common_http_protocol_options. Defaults: idle 1 h, 100 headers, no duration limit. */
   readonly idleTimeoutMs: number;
   readonly maxConnectionDurationMs: number;

@@ -7,7 +7,7 @@ import { HeaderMap } from "../http/header-map.ts";
 import { failureBody, failureOfPool, failureOfReset, failureStatus, type UpstreamFailure } from "../router/failure.ts";
 import type { ClusterEntry } from "../upstream/cluster.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
-import type { PoolCallbacks, PoolFailure } from "../upstream/conn-pool.ts";
+import type { ConnPool, PoolCallbacks, PoolFailure } from "../upstream/conn-pool.ts";
 import type { Host } from "../upstream/host.ts";
 import type { HttpCallHandle, HttpCallReceiver, HttpCallRequest, HttpCallResponse } from "../wasm/services.ts";
 
@@ -19,6 +19,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   private readonly token: number;
   private readonly receiver: HttpCallReceiver;
   private readonly timer = new Timer(this, 0);
+  private readonly pool: ConnPool;
   private readonly body = new BodyBuffer();
   private encoder: RequestEncoder | undefined = undefined;
   private headers: HeaderMap | undefined = undefined;
@@ -32,11 +33,12 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.request = request;
     this.token = token;
     this.receiver = receiver;
+    this.pool = cluster.pool(host, "DEFAULT", "HTTP/1.1");
   }
 
   start(): void {
     this.clock.start(this.timer, this.request.timeoutMs);
-    this.cluster.pool(this.host, "DEFAULT").newStream(this);
+    this.pool.newStream(this);
   }
 
   onPoolReady(encoder: RequestEncoder): void {
@@ -137,7 +139,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   onTimer(): void {
     this.cluster.stats.upstreamRqTimeout.inc();
     const encoder = this.encoder;
-    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT").cancel(this);
+    if (encoder === undefined) this.pool.cancel(this);
     this.answer(504, "upstream request timeout");
     encoder?.resetStream("LocalReset");
   }
@@ -146,7 +148,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     if (this.over) return;
     const encoder = this.encoder;
     this.end();
-    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT").cancel(this);
+    if (encoder === undefined) this.pool.cancel(this);
     else encoder.resetStream("LocalReset");
   }
 }

@@ -2,11 +2,10 @@
 // makes a ConnectionManager for each connection; routes and filters are replaced in place.
 import type { FilterChain, HttpConnectionManager, Listener } from "../config/listener.ts";
 import type { Snapshot } from "../config/snapshot.ts";
-import { ConnectionManager } from "../http/conn-manager.ts";
+import { type CodecFactory, ConnectionManager } from "../http/conn-manager.ts";
 import type { ConnManagerConfig, DateCache } from "../http/conn-manager-config.ts";
 import { ConnManagerStats } from "../http/conn-manager-stats.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
-import { Http1ServerConnection } from "../http1/server.ts";
 import { CidrSet } from "../net/cidr.ts";
 import type { Connection } from "../net/connection.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
@@ -15,6 +14,7 @@ import { RouterStats } from "../router/router-stats.ts";
 import { AccessLogs } from "./access-loggers.ts";
 import type { ExtensionContext } from "./context.ts";
 import { createHttpFilters, type FilterSlot } from "./http-filters.ts";
+import { serverCodecs } from "./server-codecs.ts";
 import { compileLocalReply } from "./local-reply.ts";
 
 export class HttpConnectionManagerFactory implements ChainFactory {
@@ -22,6 +22,7 @@ export class HttpConnectionManagerFactory implements ChainFactory {
   private readonly filterCtx: { readonly statPrefix: string; readonly routerStats: RouterStats; readonly listener: Listener };
   private readonly accessLogs: AccessLogs;
   private readonly compiled: ConnManagerConfig;
+  private readonly codecs: CodecFactory;
   private config: HttpConnectionManager;
   private filters: FilterSlot[] = [];
   private closed = false;
@@ -30,6 +31,7 @@ export class HttpConnectionManagerFactory implements ChainFactory {
     this.ctx = ctx;
     this.config = config;
     this.filterCtx = { statPrefix: config.statPrefix, routerStats: new RouterStats(ctx.stats, config.statPrefix), listener };
+    this.codecs = serverCodecs(ctx.stats);
     this.accessLogs = new AccessLogs(config.accessLogs, ctx);
     this.compiled = {
       config,
@@ -66,7 +68,7 @@ export class HttpConnectionManagerFactory implements ChainFactory {
   }
 
   accept(connection: Connection, info: ConnectionInfo, onGone: (connection: ActiveConnection) => void): ActiveConnection {
-    return new ConnectionManager(connection, info, this.compiled, createHttp1Codec, onGone);
+    return new ConnectionManager(connection, info, this.compiled, this.codecs, onGone);
   }
 
   setDraining(): void {
@@ -79,23 +81,4 @@ export class HttpConnectionManagerFactory implements ChainFactory {
     for (const slot of this.filters) slot.factory?.close();
     this.accessLogs.close();
   }
-}
-
-function createHttp1Codec(
-  connection: Connection,
-  callbacks: ConstructorParameters<typeof Http1ServerConnection>[1],
-  config: ConnManagerConfig,
-): Http1ServerConnection {
-  const { http1, maxRequestHeadersBytes, maxHeadersCount } = config.config;
-  return new Http1ServerConnection(connection, callbacks, {
-    acceptHttp10: http1.acceptHttp10,
-    defaultHostForHttp10: http1.defaultHostForHttp10,
-    allowAbsoluteUrl: http1.allowAbsoluteUrl,
-    allowChunkedLength: http1.allowChunkedLength,
-    secure: false,
-    maxHeaderBytes: maxRequestHeadersBytes,
-    maxHeaders: maxHeadersCount,
-    enableTrailers: http1.enableTrailers,
-    headerCase: http1.headerKeyFormat === "proper_case_words" ? "proper_case_words" : "default",
-  });
 }

@@ -28,6 +28,8 @@ const CONTINUE = HeaderMap.from([[":status", "100"]]);
 
 export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   readonly id: number;
+  /** Its place in the manager's list. */
+  slot = 0;
   readonly info: StreamInfo;
   private readonly manager: ConnectionManager;
   private readonly ctx: ConnManagerConfig;
@@ -70,7 +72,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     this.encode = new EncodeChain(this, []);
     const stats = this.ctx.stats;
     stats.downstreamRqTotal.inc();
-    stats.downstreamRqHttp1Total.inc();
+    (manager.multiplexed ? stats.downstreamRqHttp2Total : stats.downstreamRqHttp1Total).inc();
     stats.downstreamRqActive.inc();
   }
 

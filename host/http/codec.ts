@@ -117,6 +117,9 @@ export interface ClientConnectionCallbacks {
 export interface ClientConnection {
   /** Begins an exchange; fewer than maxConcurrentStreams must be in progress. */
   newStream(decoder: ResponseDecoder): RequestEncoder;
+  readonly multiplexed: boolean;
+  /** As logs write it. */
+  readonly protocol: string;
   /** 1 over HTTP/1; over HTTP/2 the smaller of our limit and the peer's, 0 after a GOAWAY. */
   readonly maxConcurrentStreams: number;
 }

@@ -7,6 +7,8 @@ export class ConnManagerStats {
   readonly downstreamCxActive: Gauge;
   readonly downstreamCxHttp1Total: Counter;
   readonly downstreamCxHttp1Active: Gauge;
+  readonly downstreamCxHttp2Total: Counter;
+  readonly downstreamCxHttp2Active: Gauge;
   readonly downstreamCxDestroy: Counter;
   readonly downstreamCxDestroyActiveRq: Counter;
   readonly downstreamCxDestroyLocal: Counter;
@@ -28,6 +30,7 @@ export class ConnManagerStats {
   readonly downstreamCxLengthMs: Histogram;
   readonly downstreamRqTotal: Counter;
   readonly downstreamRqHttp1Total: Counter;
+  readonly downstreamRqHttp2Total: Counter;
   readonly downstreamRqActive: Gauge;
   readonly downstreamRqCompleted: Counter;
   readonly downstreamRqRxReset: Counter;
@@ -63,6 +66,8 @@ export class ConnManagerStats {
     this.downstreamCxActive = g("downstream_cx_active");
     this.downstreamCxHttp1Total = c("downstream_cx_http1_total");
     this.downstreamCxHttp1Active = g("downstream_cx_http1_active");
+    this.downstreamCxHttp2Total = c("downstream_cx_http2_total");
+    this.downstreamCxHttp2Active = g("downstream_cx_http2_active");
     this.downstreamCxDestroy = c("downstream_cx_destroy");
     this.downstreamCxDestroyActiveRq = c("downstream_cx_destroy_active_rq");
     this.downstreamCxDestroyLocal = c("downstream_cx_destroy_local");
@@ -84,6 +89,7 @@ export class ConnManagerStats {
     this.downstreamCxLengthMs = store.histogram(`${p}downstream_cx_length_ms`);
     this.downstreamRqTotal = c("downstream_rq_total");
     this.downstreamRqHttp1Total = c("downstream_rq_http1_total");
+    this.downstreamRqHttp2Total = c("downstream_rq_http2_total");
     this.downstreamRqActive = g("downstream_rq_active");
     this.downstreamRqCompleted = c("downstream_rq_completed");
     this.downstreamRqRxReset = c("downstream_rq_rx_reset");

@@ -1,6 +1,7 @@
-// The HTTP connection manager: one downstream connection, its codec, its streams one after the other, idle and header timeouts,
-// draining and closing (Envoy's ConnectionManagerImpl). Streams do the work; see active-stream.ts.
+// The HTTP connection manager: one downstream connection, its codec, its streams, idle and header timeouts, draining and closing
+// (Envoy's ConnectionManagerImpl). Streams do the work; see active-stream.ts.
 import { Timer, type TimerOwner } from "../base/clock.ts";
+import { retain } from "../base/read-buffer.ts";
 import type { Connection, ConnectionCallbacks } from "../net/connection.ts";
 import { ActiveStream } from "./active-stream.ts";
 import type { RequestDecoder, ResponseEncoder, ServerConnection, ServerConnectionCallbacks } from "./codec.ts";
@@ -12,9 +13,13 @@ const TIMER_IDLE = 0;
 const TIMER_HEADERS = 1;
 const TIMER_MAX_DURATION = 2;
 const TIMER_DELAYED_CLOSE = 3;
+const TIMER_DRAIN = 4;
 
-/** Makes the codec for a connection: the only thing that the manager does not know. */
-export type CodecFactory = (connection: Connection, callbacks: ServerConnectionCallbacks, config: ConnManagerConfig) => ServerConnection;
+/**
+ * Makes the codec for a connection: the only thing that the manager does not know. `data` is what the client has sent so far;
+ * undefined: it does not tell the protocol yet.
+ */
+export type CodecFactory = (connection: Connection, manager: ConnectionManager, data: Uint8Array) => ServerConnection | undefined;
 
 let nextStreamId = 1;
 
@@ -23,13 +28,17 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   readonly connectionInfo: ConnectionInfo;
   readonly requestHeaderContext: RequestHeaderContext;
   private readonly connection: Connection;
-  private readonly codec: ServerConnection;
+  private readonly makeCodec: CodecFactory;
   private readonly onGone: (manager: ConnectionManager) => void;
-  private stream: ActiveStream | undefined = undefined;
+  private codec: ServerConnection | undefined = undefined;
+  /** What came before the protocol was known. */
+  private firstBytes: Buffer | undefined = undefined;
+  private readonly streams: ActiveStream[] = [];
   private readonly idleTimer = new Timer(this, TIMER_IDLE);
   private readonly headersTimer = new Timer(this, TIMER_HEADERS);
   private readonly durationTimer = new Timer(this, TIMER_MAX_DURATION);
   private readonly delayedCloseTimer = new Timer(this, TIMER_DELAYED_CLOSE);
+  private readonly drainTimer = new Timer(this, TIMER_DRAIN);
   private requests = 0;
   private closeSoon = false;
   private closedLocally = false;
@@ -40,7 +49,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     connection: Connection,
     info: ConnectionInfo,
     config: ConnManagerConfig,
-    codec: CodecFactory,
+    makeCodec: CodecFactory,
     onGone: (manager: ConnectionManager) => void,
   ) {
     this.connection = connection;
@@ -48,7 +57,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.config = config;
     this.onGone = onGone;
     this.openedAt = config.clock.now;
-    this.codec = codec(connection, this, config);
+    this.makeCodec = makeCodec;
     this.requestHeaderContext = {
       config: config.config,
       internal: config.internal,
@@ -59,8 +68,6 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     const stats = config.stats;
     stats.downstreamCxTotal.inc();
     stats.downstreamCxActive.inc();
-    stats.downstreamCxHttp1Total.inc();
-    stats.downstreamCxHttp1Active.inc();
     connection.setCallbacks(this);
     config.clock.start(this.idleTimer, config.config.idleTimeoutMs);
     config.clock.start(this.durationTimer, config.config.maxConnectionDurationMs);
@@ -72,30 +79,52 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
 
   /** No request in progress: closing now loses nothing that was begun. */
   get idle(): boolean {
-    return this.stream === undefined && this.codec.idle;
+    return this.streams.length === 0 && this.firstBytes === undefined && this.codec?.idle !== false;
+  }
+
+  /** Streams run side by side: the connection says goodbye by itself, not with an answer. */
+  get multiplexed(): boolean {
+    return this.codec?.multiplexed === true;
   }
 
   // ---- ConnectionCallbacks ----
 
   onData(data: Buffer): void {
     this.config.stats.downstreamCxRxBytesTotal.add(data.length);
-    this.codec.onData(data);
+    if (this.codec === undefined) this.begin(data);
+    else this.codec.onData(data);
+  }
+
+  private begin(data: Buffer): void {
+    const bytes = this.firstBytes === undefined ? data : Buffer.concat([this.firstBytes, data]);
+    const codec = this.makeCodec(this.connection, this, bytes);
+    if (codec === undefined) {
+      this.firstBytes = retain(bytes);
+      this.onPartialHead();
+      return;
+    }
+    this.firstBytes = undefined;
+    this.codec = codec;
+    const stats = this.config.stats;
+    (codec.multiplexed ? stats.downstreamCxHttp2Total : stats.downstreamCxHttp1Total).inc();
+    (codec.multiplexed ? stats.downstreamCxHttp2Active : stats.downstreamCxHttp1Active).inc();
+    codec.onData(bytes);
   }
 
   onEnd(): void {
-    if (this.codec.onEnd()) return;
+    if (this.codec?.onEnd() === true) return;
     // What has been answered is still sent; a request that was cut off is over.
-    if (this.stream === undefined) this.close();
+    if (this.streams.length === 0) this.close();
     else this.connection.destroy();
   }
 
   onClose(error: string): void {
     const stats = this.config.stats;
-    for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer]) timer.clear();
+    for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer, this.drainTimer]) timer.clear();
     stats.downstreamCxActive.dec();
-    stats.downstreamCxHttp1Active.dec();
+    if (this.codec !== undefined) (this.multiplexed ? stats.downstreamCxHttp2Active : stats.downstreamCxHttp1Active).dec();
     stats.downstreamCxDestroy.inc();
-    const active = this.stream !== undefined;
+    const active = this.streams.length > 0;
     if (active) stats.downstreamCxDestroyActiveRq.inc();
     if (this.closedLocally) {
       stats.downstreamCxDestroyLocal.inc();
@@ -106,16 +135,16 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     }
     stats.downstreamCxLengthMs.record(Math.floor(this.config.clock.now - this.openedAt));
     stats.downstreamCxTxBytesTotal.add(this.connection.socket.bytesWritten);
-    this.codec.onClose(error);
+    this.codec?.onClose(error);
     this.onGone(this);
   }
 
   onAboveWriteBufferHighWatermark(): void {
-    this.codec.onAboveWriteBufferHighWatermark();
+    this.codec?.onAboveWriteBufferHighWatermark();
   }
 
   onBelowWriteBufferLowWatermark(): void {
-    this.codec.onBelowWriteBufferLowWatermark();
+    this.codec?.onBelowWriteBufferLowWatermark();
   }
 
   // ---- ServerConnectionCallbacks ----
@@ -124,13 +153,24 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.idleTimer.clear();
     this.headersTimer.clear();
     this.requests++;
-    this.stream = new ActiveStream(this, encoder, nextStreamId++);
-    return this.stream;
+    const { maxRequestsPerConnection } = this.config.config;
+    if (this.multiplexed && maxRequestsPerConnection > 0 && this.requests === maxRequestsPerConnection) {
+      this.config.stats.downstreamCxMaxRequestsReached.inc();
+      this.startDrainSequence();
+    }
+    return this.addStream(encoder);
+  }
+
+  private addStream(encoder: ResponseEncoder): ActiveStream {
+    const stream = new ActiveStream(this, encoder, nextStreamId++);
+    stream.slot = this.streams.length;
+    this.streams.push(stream);
+    return stream;
   }
 
   /** The time for a head runs from its first byte, however slowly the others come; without a limit the stream's idle timeout is one. */
   onPartialHead(): void {
-    if (this.stream !== undefined || this.headersTimer.armed) return;
+    if (this.headersTimer.armed || (this.streams.length > 0 && !this.multiplexed)) return;
     const { requestHeadersTimeoutMs, streamIdleTimeoutMs } = this.config.config;
     this.idleTimer.clear();
     this.config.clock.start(this.headersTimer, requestHeadersTimeoutMs > 0 ? requestHeadersTimeoutMs : streamIdleTimeoutMs);
@@ -158,9 +198,8 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
 
   /** A request that never became a stream still gets its log line, as Envoy gives it one. */
   private refuse(status: number, details: string, encoder: ResponseEncoder, flag: number): void {
-    this.codec.markClose();
-    const stream = this.stream ?? new ActiveStream(this, encoder, nextStreamId++);
-    this.stream = stream;
+    this.codec?.markClose();
+    const stream = this.streams.length > 0 ? this.streams[0] : this.addStream(encoder);
     // Envoy logs a request that its codec refused under the codec's own version, whatever the request line said.
     stream.info.protocol = "HTTP/1.1";
     stream.sendLocalReply({ status, body: REFUSAL_BODY[status] ?? "Bad Request", details, flags: flag });
@@ -169,26 +208,53 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   /** Before response headers leave: does the connection end with this answer? */
   decideClose(requestEnded: boolean): void {
     const config = this.config.config;
+    const codec = this.codec as ServerConnection;
+    if (codec.multiplexed) {
+      if (this.config.draining) this.startDrainSequence();
+      return;
+    }
     if (this.config.draining || this.closeSoon) {
       this.config.stats.downstreamCxDrainClose.inc();
-      this.codec.markClose();
+      codec.markClose();
     }
     if (config.maxRequestsPerConnection > 0 && this.requests >= config.maxRequestsPerConnection) {
       this.config.stats.downstreamCxMaxRequestsReached.inc();
-      this.codec.markClose();
+      codec.markClose();
     }
     // Answered before the request was read: what still comes would be taken for the next request.
-    if (!requestEnded) this.codec.markClose();
+    if (!requestEnded) codec.markClose();
   }
 
   onStreamFinished(stream: ActiveStream): void {
-    if (this.stream !== stream) return;
-    this.stream = undefined;
-    if (this.codec.closeAfterAnswer) {
+    const { streams } = this;
+    const last = streams.pop();
+    if (last !== undefined && last !== stream) {
+      streams[stream.slot] = last;
+      last.slot = stream.slot;
+    }
+    if (streams.length > 0) return;
+    if (this.codec?.closeAfterAnswer === true) {
       this.close();
       return;
     }
     this.config.clock.start(this.idleTimer, this.config.config.idleTimeoutMs);
+  }
+
+  /**
+   * HTTP/2: the client hears that it should open no more streams, has drain_timeout to hear it, then opens none; the connection ends
+   * with its last stream.
+   */
+  private startDrainSequence(): void {
+    if (this.closeSoon) return;
+    this.closeSoon = true;
+    this.config.stats.downstreamCxDrainClose.inc();
+    this.codec?.shutdownNotice();
+    this.config.clock.start(this.drainTimer, Math.max(1, this.config.config.drainTimeoutMs));
+  }
+
+  private onDrainTimeout(): void {
+    this.codec?.goAway();
+    if (this.streams.length === 0) this.close();
   }
 
   /**
@@ -218,8 +284,11 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
 
   /** The listener drains: an idle connection closes with its next answer, or here when `now` says so. */
   drain(now: boolean): void {
+    if (this.multiplexed) this.startDrainSequence();
     this.closeSoon = true;
-    if (now && this.idle) this.close();
+    if (!now || !this.idle) return;
+    this.codec?.goAway();
+    this.close();
   }
 
   destroy(): void {
@@ -232,7 +301,8 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     switch (kind) {
       case TIMER_IDLE:
         stats.downstreamCxIdleTimeout.inc();
-        this.close();
+        if (this.multiplexed) this.startDrainSequence();
+        else this.close();
         break;
       case TIMER_HEADERS:
         stats.downstreamRqHeaderTimeout.inc();
@@ -240,16 +310,20 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
         break;
       case TIMER_MAX_DURATION:
         stats.downstreamCxMaxDurationReached.inc();
-        this.drain(true);
+        this.drain(!this.multiplexed);
         break;
       case TIMER_DELAYED_CLOSE:
         this.onDelayedClose();
+        break;
+      case TIMER_DRAIN:
+        this.onDrainTimeout();
         break;
     }
   }
 
   private onHeadersTimeout(): void {
-    this.codec.abandonHead(408, "request_header_timeout");
+    if (this.codec === undefined) this.close();
+    else this.codec.abandonHead(408, "request_header_timeout");
   }
 }
 

@@ -185,7 +185,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   UPSTREAM_CLUSTER: plain((info) => nonEmpty(info.clusterAltName || info.clusterName)),
   UPSTREAM_CLUSTER_RAW: plain((info) => nonEmpty(info.clusterName)),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: plain((info) => info.upstreamRequestAttemptCount),
-  UPSTREAM_PROTOCOL: plain((info) => (upstreamPeer(info) === "" ? undefined : "HTTP/1.1")),
+  UPSTREAM_PROTOCOL: plain((info) => nonEmpty(info.upstreamProtocol)),
   UPSTREAM_CONNECTION_ID: plain(() => undefined),
   DOWNSTREAM_LOCAL_ADDRESS: plain((info) => nonEmpty(info.connection.localAddress)),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((info) => nonEmpty(info.connection.localIp)),

@@ -88,6 +88,8 @@ export class StreamInfo {
   /** "ip:port" of the chosen host, "" before. */
   upstreamHost = "";
   upstreamLocalAddress = "";
+  /** "HTTP/1.1", "HTTP/2"; "" before there is a connection. */
+  upstreamProtocol = "";
   upstreamTransportFailureReason = "";
   upstreamRequestAttemptCount = 0;
   /** Monotonic times, 0 when it has not happened. */

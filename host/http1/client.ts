@@ -26,6 +26,8 @@ type Output = (typeof Output)[keyof typeof Output];
 export class Http1ClientConnection implements ClientConnection, RequestEncoder, ConnectionCallbacks {
   readonly connection: Connection;
   readonly maxConcurrentStreams = 1;
+  readonly multiplexed = false;
+  readonly protocol = "HTTP/1.1";
   private readonly callbacks: ClientConnectionCallbacks;
   private readonly options: Http1ClientOptions;
   private readonly headReader: HeadReader;

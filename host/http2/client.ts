@@ -69,6 +69,8 @@ function upgradeOf(headers: HeaderMap): string {
 }
 
 export class Http2ClientConnection extends Http2Session implements ClientConnection, ConnectionCallbacks {
+  readonly multiplexed = true;
+  readonly protocol = "HTTP/2";
   private readonly callbacks: ClientConnectionCallbacks;
   private nextStreamId = 1;
   private isGoingAway = false;

@@ -108,6 +108,8 @@ export class Connection {
   private closing = false;
   private errorCode = "";
   highWatermark: number;
+  /** What TLS agreed on; "" without. */
+  readonly alpnProtocol: string = "";
 
   /** Takes over a socket whose reader (see socket-reader.ts) has not been given to another connection. */
   constructor(reader: SocketReader, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {

@@ -281,11 +281,16 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
 
   // ---- AttemptOwner ----
 
+  get downstreamProtocol(): string {
+    return this.callbacks.info.protocol;
+  }
+
   onAttemptReady(attempt: UpstreamRequest, connection: PooledConnection): void {
     const info = this.callbacks.info;
     const now = this.ctx.clock.now;
     info.upstreamHost = attempt.host.address;
     info.upstreamLocalAddress = connection.localAddress;
+    info.upstreamProtocol = connection.protocol;
     info.upstreamConnectionReadyAt = now;
     info.upstreamFirstByteSentAt = now;
     if (!this.headers.has(":method")) this.refuseHeaders(attempt, "missing required header: :method");

@@ -5,12 +5,13 @@ import { retain } from "../base/read-buffer.ts";
 import type { RequestEncoder, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { ClusterEntry, Priority } from "../upstream/cluster.ts";
-import type { PoolCallbacks, PooledConnection, PoolFailure } from "../upstream/conn-pool.ts";
+import type { ConnPool, PoolCallbacks, PooledConnection, PoolFailure } from "../upstream/conn-pool.ts";
 import type { Host } from "../upstream/host.ts";
 import { failureOfPool, failureOfReset, type UpstreamFailure } from "./failure.ts";
 
 /** What the router filter is told by an attempt. */
 export interface AttemptOwner {
+  readonly downstreamProtocol: string;
   onAttemptReady(attempt: UpstreamRequest, connection: PooledConnection): void;
   onUpstream1xx(attempt: UpstreamRequest, headers: HeaderMap): void;
   onUpstreamHeaders(attempt: UpstreamRequest, headers: HeaderMap, endStream: boolean): void;
@@ -38,6 +39,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   private requestEnded = false;
   private pushedBack = 0;
   private readDisabled = 0;
+  private pool: ConnPool | undefined = undefined;
   private over = false;
   private countsAsRequest = false;
   responseStarted = false;
@@ -64,7 +66,8 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       this.owner.onUpstreamFailure(this, { reason: "overflow", transport: "" });
       return;
     }
-    this.cluster.pool(this.host, this.priority).newStream(this);
+    this.pool = this.cluster.pool(this.host, this.priority, this.owner.downstreamProtocol);
+    this.pool.newStream(this);
   }
 
   startPerTryTimers(timeoutMs: number, idleMs: number): void {
@@ -209,7 +212,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     if (this.over) return;
     this.end();
     if (this.encoder === undefined) {
-      this.cluster.pool(this.host, this.priority).cancel(this);
+      this.pool?.cancel(this);
       return;
     }
     this.cluster.stats.upstreamRqTxReset.inc();

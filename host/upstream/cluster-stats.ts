@@ -5,6 +5,8 @@ export class ClusterStats {
   readonly upstreamCxTotal: Counter;
   readonly upstreamCxActive: Gauge;
   readonly upstreamCxHttp1Total: Counter;
+  readonly upstreamCxHttp2Total: Counter;
+  readonly upstreamCxCloseNotify: Counter;
   readonly upstreamCxConnectFail: Counter;
   readonly upstreamCxConnectTimeout: Counter;
   readonly upstreamCxIdleTimeout: Counter;
@@ -78,6 +80,8 @@ export class ClusterStats {
     this.upstreamCxTotal = c("upstream_cx_total");
     this.upstreamCxActive = g("upstream_cx_active");
     this.upstreamCxHttp1Total = c("upstream_cx_http1_total");
+    this.upstreamCxHttp2Total = c("upstream_cx_http2_total");
+    this.upstreamCxCloseNotify = c("upstream_cx_close_notify");
     this.upstreamCxConnectFail = c("upstream_cx_connect_fail");
     this.upstreamCxConnectTimeout = c("upstream_cx_connect_timeout");
     this.upstreamCxIdleTimeout = c("upstream_cx_idle_timeout");

@@ -4,12 +4,13 @@ import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
+import { Http2Stats } from "../http2/stats.ts";
 import type { ConnectionStats, Flusher } from "../net/connection.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ClusterStats } from "./cluster-stats.ts";
-import { ConnPool } from "./conn-pool.ts";
+import { ConnPool, PoolProtocol } from "./conn-pool.ts";
 import { Host } from "./host.ts";
 import { HostSet } from "./host-set.ts";
 
@@ -29,10 +30,12 @@ export class ClusterEntry {
   readonly flusher: Flusher;
   readonly connectionStats: ConnectionStats;
   codecOptions: Http1ClientOptions;
+  private http2: Http2Stats | undefined = undefined;
   private readonly ctx: ClusterContext;
   private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
   private hostSet: HostSet;
-  private readonly pools = new Map<Host, { DEFAULT: ConnPool | undefined; HIGH: ConnPool | undefined }>();
+  /** By host, then by protocol and priority (see pool()). */
+  private readonly pools = new Map<Host, (ConnPool | undefined)[]>();
   private assignment: EndpointAssignment | undefined = undefined;
 
   constructor(config: Cluster, ctx: ClusterContext) {
@@ -101,9 +104,7 @@ export class ClusterEntry {
     }
     for (const gone of old.values()) {
       changed = true;
-      const pools = this.pools.get(gone);
-      pools?.DEFAULT?.drain();
-      pools?.HIGH?.drain();
+      for (const pool of this.pools.get(gone) ?? []) pool?.drain();
       this.pools.delete(gone);
     }
     this.hostSet = new HostSet(this.config, factor, hosts, this.ctx.random, this.stats);
@@ -131,25 +132,44 @@ export class ClusterEntry {
     return this.breakers[priority];
   }
 
-  pool(host: Host, priority: Priority): ConnPool {
+  /** `downstreamProtocol` is what the client speaks, for clusters that speak the same (use_downstream_protocol_config). */
+  pool(host: Host, priority: Priority, downstreamProtocol: string): ConnPool {
     let pools = this.pools.get(host);
     if (pools === undefined) {
-      pools = { DEFAULT: undefined, HIGH: undefined };
+      pools = new Array<ConnPool | undefined>(6).fill(undefined);
       this.pools.set(host, pools);
     }
-    let pool = pools[priority];
+    const protocol = this.poolProtocol(downstreamProtocol);
+    const index = protocol + (priority === "HIGH" ? 3 : 0);
+    let pool = pools[index];
     if (pool === undefined) {
-      pool = new ConnPool(this, host, this.breakers[priority]);
-      pools[priority] = pool;
+      pool = new ConnPool(this, host, this.breakers[priority], protocol);
+      pools[index] = pool;
     }
     return pool;
   }
 
-  private drainPools(): void {
-    for (const pools of this.pools.values()) {
-      pools.DEFAULT?.drain();
-      pools.HIGH?.drain();
+  /** Made when the first connection speaks it. */
+  get http2Stats(): Http2Stats {
+    this.http2 ??= new Http2Stats(this.ctx.stats, `cluster.${this.config.altStatName || this.config.name}.`);
+    return this.http2;
+  }
+
+  private poolProtocol(downstreamProtocol: string): PoolProtocol {
+    switch (this.config.http.protocol) {
+      case "HTTP1":
+        return PoolProtocol.Http1;
+      case "HTTP2":
+        return PoolProtocol.Http2;
+      case "AUTO":
+        return PoolProtocol.Auto;
+      case "DOWNSTREAM":
+        return downstreamProtocol === "HTTP/2" ? PoolProtocol.Http2 : PoolProtocol.Http1;
     }
+  }
+
+  private drainPools(): void {
+    for (const pools of this.pools.values()) for (const pool of pools) pool?.drain();
     this.pools.clear();
   }
 

@@ -1,9 +1,11 @@
-// Connections of one host for HTTP/1.1: one exchange at a time on each, idle ones reused last-in first-out, requests wait while
-// connections open (Envoy's HTTP connection pool). Limits come from the cluster's circuit breaker.
+// Connections of one host for one protocol: over HTTP/1.1 one exchange at a time on each, over HTTP/2 as many as the peer allows.
+// Those with room are used last-in first-out, requests wait while connections open (Envoy's HTTP connection pools). Limits come from
+// the cluster's circuit breaker.
 import type { Socket } from "node:net";
 import { Timer, type TimerOwner } from "../base/clock.ts";
 import type { ClientConnection, ClientConnectionCallbacks, RequestEncoder, ResponseDecoder } from "../http/codec.ts";
 import { Http1ClientConnection } from "../http1/client.ts";
+import { Http2ClientConnection } from "../http2/client.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
 import { connectReader } from "../net/socket-reader.ts";
 import type { ClusterEntry } from "./cluster.ts";
@@ -17,6 +19,15 @@ export interface PoolCallbacks extends ResponseDecoder {
   onPoolReady(encoder: RequestEncoder, client: PooledConnection): void;
   onPoolFailure(reason: PoolFailure, details: string): void;
 }
+
+/** What connections of a pool speak. */
+export const PoolProtocol = {
+  Http1: 0,
+  Http2: 1,
+  /** By the ALPN answer. */
+  Auto: 2,
+} as const;
+export type PoolProtocol = (typeof PoolProtocol)[keyof typeof PoolProtocol];
 
 const TIMER_CONNECT = 0;
 const TIMER_IDLE = 1;
@@ -37,7 +48,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   private connected = false;
   private timedOut = false;
   private closedLocally = false;
-  busy = false;
+  /** Exchanges in progress. */
+  private active = 0;
+  /** In the pool's list of those with room. */
+  isReady = false;
 
   constructor(pool: ConnPool, breaker: CircuitBreaker) {
     this.pool = pool;
@@ -64,7 +78,6 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
     cluster.stats.upstreamCxTotal.inc();
     cluster.stats.upstreamCxActive.inc();
-    cluster.stats.upstreamCxHttp1Total.inc();
     pool.host.stats.cxTotal.inc();
     pool.host.stats.cxActive.inc();
     breaker.connections.inc();
@@ -77,7 +90,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.connected = true;
     cluster.stats.upstreamCxConnectMs.record(Math.floor(cluster.clock.now - this.startedAt));
     cluster.clock.start(this.durationTimer, cluster.config.http.maxConnectionDurationMs);
-    this.codec = new Http1ClientConnection(this.connection, this, cluster.codecOptions);
+    this.codec = this.pool.makeCodec(this.connection, this);
+    (this.codec.multiplexed ? cluster.stats.upstreamCxHttp2Total : cluster.stats.upstreamCxHttp1Total).inc();
     this.pool.onConnected(this);
     this.connection.leave();
   }
@@ -87,16 +101,25 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     return localAddress === undefined ? "" : localAddress.includes(":") ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
   }
 
-  /** True when this is not the first exchange on the connection. */
-  get reused(): boolean {
-    return this.requests > 1;
+  /** As logs write it. */
+  get protocol(): string {
+    return this.codec?.protocol ?? "";
+  }
+
+  /** Another exchange may begin now. */
+  get hasRoom(): boolean {
+    return this.codec !== undefined && !this.draining && this.connection.isOpen && this.active < this.codec.maxConcurrentStreams;
+  }
+
+  get idle(): boolean {
+    return this.active === 0;
   }
 
   start(callbacks: PoolCallbacks): void {
     const codec = this.codec;
     if (codec === undefined) throw new Error("pool: a connection was handed out before it connected");
     this.idleTimer.clear();
-    this.busy = true;
+    this.active++;
     this.requests++;
     const max = this.pool.cluster.config.http.maxRequestsPerConnection;
     if (max > 0 && this.requests >= max) {
@@ -106,17 +129,21 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     callbacks.onPoolReady(codec.newStream(callbacks), this);
   }
 
+  private get isMultiplexed(): boolean {
+    return this.codec?.multiplexed === true;
+  }
+
   // ---- ClientConnectionCallbacks ----
 
   onStreamComplete(reusable: boolean): void {
-    this.busy = false;
+    this.active--;
     if (!reusable || this.draining || this.pool.draining) {
-      this.close();
+      if (this.active === 0) this.close();
       return;
     }
-    this.pool.cluster.clock.start(this.idleTimer, this.pool.cluster.config.http.idleTimeoutMs);
-    if (this.pool.hasPending) setImmediate(this.rest);
-    else this.pool.onIdle(this);
+    if (this.active === 0) this.pool.cluster.clock.start(this.idleTimer, this.pool.cluster.config.http.idleTimeoutMs);
+    if (this.pool.hasPending && !this.isMultiplexed) setImmediate(this.rest);
+    else this.pool.onRoom(this);
   }
 
   /**
@@ -130,12 +157,20 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   private readonly onRested = (): void => {
     if (!this.connection.isOpen) return;
     this.connection.enter();
-    this.pool.onIdle(this);
+    this.pool.onRoom(this);
     this.connection.leave();
   };
 
-  onGoAway(): void {}
-  onMaxStreamsChanged(): void {}
+  onGoAway(): void {
+    this.pool.cluster.stats.upstreamCxCloseNotify.inc();
+    this.drain();
+    this.pool.onRoomGone();
+  }
+
+  onMaxStreamsChanged(): void {
+    if (this.hasRoom) this.pool.onRoom(this);
+    else this.pool.forget(this);
+  }
 
   // ---- ConnectionCallbacks: the codec takes over after the connection is made; onClose comes from either ----
 
@@ -156,13 +191,14 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
       const stats = cluster.stats;
       stats.upstreamCxDestroy.inc();
       stats.upstreamCxLengthMs.record(Math.floor(cluster.clock.now - this.startedAt));
-      if (this.busy) stats.upstreamCxDestroyWithActiveRq.inc();
+      const hasActive = this.active > 0;
+      if (hasActive) stats.upstreamCxDestroyWithActiveRq.inc();
       if (this.closedLocally) {
         stats.upstreamCxDestroyLocal.inc();
-        if (this.busy) stats.upstreamCxDestroyLocalWithActiveRq.inc();
+        if (hasActive) stats.upstreamCxDestroyLocalWithActiveRq.inc();
       } else {
         stats.upstreamCxDestroyRemote.inc();
-        if (this.busy) stats.upstreamCxDestroyRemoteWithActiveRq.inc();
+        if (hasActive) stats.upstreamCxDestroyRemoteWithActiveRq.inc();
       }
     } else if (!this.closedLocally || this.timedOut) {
       cluster.stats.upstreamCxConnectFail.inc();
@@ -182,8 +218,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
       this.close();
     } else {
       stats.upstreamCxMaxDurationReached.inc();
-      this.draining = true;
-      if (!this.busy) this.close();
+      this.drain();
     }
   }
 
@@ -193,11 +228,13 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.connection.destroy();
   }
 
-  /** No further exchange after the present one. */
+  /** No further exchange after those in progress. */
   drain(): void {
+    // One that is being made is for requests that wait: it takes them, and goes.
+    if (!this.connected) return;
     this.draining = true;
-    // One that is being made is for requests that wait: it takes its one, and goes.
-    if (!this.busy && this.connected) this.close();
+    this.pool.forget(this);
+    if (this.active === 0) this.close();
   }
 }
 
@@ -205,22 +242,31 @@ export class ConnPool {
   readonly cluster: ClusterEntry;
   readonly host: Host;
   draining = false;
+  readonly protocol: PoolProtocol;
   private readonly breaker: CircuitBreaker;
-  private readonly idle: PooledConnection[] = [];
+  /** Those with room. */
+  private readonly ready: PooledConnection[] = [];
   private readonly all = new Set<PooledConnection>();
   private readonly pending: PoolCallbacks[] = [];
   private connecting = 0;
 
-  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker) {
+  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker, protocol: PoolProtocol) {
     this.cluster = cluster;
     this.host = host;
     this.breaker = breaker;
+    this.protocol = protocol;
+  }
+
+  makeCodec(connection: Connection, client: PooledConnection): ClientConnection {
+    const { cluster, protocol } = this;
+    if (protocol === PoolProtocol.Http2 || (protocol === PoolProtocol.Auto && connection.alpnProtocol === "h2"))
+      return new Http2ClientConnection(connection, client, cluster.config.http.http2, cluster.http2Stats, cluster.clock);
+    return new Http1ClientConnection(connection, client, cluster.codecOptions);
   }
 
   newStream(callbacks: PoolCallbacks): void {
-    const client = this.idle.pop();
-    if (client !== undefined) {
-      client.start(callbacks);
+    if (this.ready.length > 0) {
+      this.startOn(this.ready[this.ready.length - 1], callbacks);
       return;
     }
     const stats = this.cluster.stats;
@@ -234,6 +280,11 @@ export class ConnPool {
     this.breaker.pendingRequests.inc();
     this.pending.push(callbacks);
     this.connectIfNeeded();
+  }
+
+  private startOn(client: PooledConnection, callbacks: PoolCallbacks): void {
+    client.start(callbacks);
+    if (client.isReady && !client.hasRoom) this.forget(client);
   }
 
   get hasPending(): boolean {
@@ -256,7 +307,7 @@ export class ConnPool {
   }
 
   private connectIfNeeded(): void {
-    if (this.connecting >= this.pending.length) return;
+    if (this.connecting * this.streamsPerConnection >= this.pending.length) return;
     if (!this.breaker.connections.canCreate) {
       this.cluster.stats.upstreamCxOverflow.inc();
       // One connection a host is always allowed, or its requests would wait for ever (as in Envoy).
@@ -266,25 +317,42 @@ export class ConnPool {
     this.all.add(new PooledConnection(this, this.breaker));
   }
 
-  onConnected(client: PooledConnection): void {
-    this.connecting--;
-    this.onIdle(client);
+  /** What a connection that is being made can be expected to carry; its peer has the last word. */
+  private get streamsPerConnection(): number {
+    return this.protocol === PoolProtocol.Http2 ? this.cluster.config.http.http2.maxConcurrentStreams : 1;
   }
 
-  onIdle(client: PooledConnection): void {
-    const next = this.pending.shift();
-    if (next === undefined) {
-      if (this.draining) client.close();
-      else this.idle.push(client);
-      return;
+  onConnected(client: PooledConnection): void {
+    this.connecting--;
+    this.onRoom(client);
+  }
+
+  /** A connection can carry more: requests that wait come first. */
+  onRoom(client: PooledConnection): void {
+    while (this.pending.length > 0 && client.hasRoom) {
+      const next = this.pending.shift() as PoolCallbacks;
+      this.leavePending();
+      client.start(next);
     }
-    this.leavePending();
-    client.start(next);
+    if (!client.hasRoom) return;
+    if (this.draining) {
+      if (client.idle) client.close();
+    } else if (!client.isReady) {
+      client.isReady = true;
+      this.ready.push(client);
+    }
+  }
+
+  /** A connection that was counted on takes nothing more. */
+  onRoomGone(): void {
+    this.connectIfNeeded();
   }
 
   forget(client: PooledConnection): void {
-    const at = this.idle.indexOf(client);
-    if (at >= 0) this.idle.splice(at, 1);
+    if (!client.isReady) return;
+    client.isReady = false;
+    if (this.ready[this.ready.length - 1] === client) this.ready.pop();
+    else this.ready.splice(this.ready.indexOf(client), 1);
   }
 
   onClosed(client: PooledConnection, connected: boolean, timedOut: boolean, error: string): void {
@@ -315,6 +383,6 @@ export class ConnPool {
   }
 
   closeIdle(): void {
-    for (const client of [...this.idle]) client.close();
+    for (const client of [...this.ready]) if (client.idle) client.close();
   }
 }

@@ -5,7 +5,6 @@ type Table = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 const tooling = "only other tools read it";
 const threads = "tunes Envoy's thread and memory model, which is not ours";
-const http2Options = "read when the HTTP/2 codec is chosen; HTTP/1.1 does not use it";
 const freeStats = "tunes Envoy's stats storage, which is not ours";
 
 export const ignoredFields: Table = {
@@ -59,7 +58,6 @@ export const ignoredFields: Table = {
     continue_on_listener_filters_timeout: "there are no listener filters to wait for",
   },
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
-    http2_protocol_options: http2Options,
     http3_protocol_options: "there is no QUIC listener to use it",
     add_user_agent: "has had no effect in Envoy since v3",
   },

@@ -1,6 +1,7 @@
 // extensions.upstreams.http.v3.HttpProtocolOptions, and the deprecated fields of Cluster that it replaces.
 import type { UpstreamHttpOptions } from "../../config/cluster.ts";
 import type { ConfigReader } from "../../config/extension.ts";
+import { parseHttp2Options } from "./http2-options.ts";
 
 const extension = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -11,12 +12,15 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
     else any.refuse(`not implemented: ${any.typeName}`);
   }
   if (options === undefined) {
-    if (reader.has("http2_protocol_options")) reader.refuse("http2_protocol_options", "HTTP/2 to upstreams is not implemented");
-    if (reader.choice("protocol_selection", "USE_CONFIGURED_PROTOCOL") !== "USE_CONFIGURED_PROTOCOL") {
-      reader.refuse("protocol_selection", "HTTP/2 to upstreams is not implemented");
-    }
-    const old = reader.message("common_http_protocol_options");
-    return parseOptions(old, reader.message("http_protocol_options"), reader.optionalNumber("max_requests_per_connection"));
+    const selection = reader.choice<string>("protocol_selection", "USE_CONFIGURED_PROTOCOL");
+    const http2 = reader.message("http2_protocol_options");
+    const configured = http2 === undefined ? "HTTP1" : "HTTP2";
+    return parseOptions(selection === "USE_DOWNSTREAM_PROTOCOL" ? "DOWNSTREAM" : configured, {
+      common: reader.message("common_http_protocol_options"),
+      http1: reader.message("http_protocol_options"),
+      http2,
+      oldMaxRequests: reader.optionalNumber("max_requests_per_connection"),
+    });
   }
   // The deprecated fields do not count beside the extension, as in Envoy.
   reader.ignore(
@@ -29,41 +33,58 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
   const common = options.message("common_http_protocol_options");
   // Names and SANs are matters of TLS, which the transport socket refuses.
   options.ignore("upstream_http_protocol_options");
-  const explicit = options.message("explicit_http_config");
-  if (explicit !== undefined) {
-    for (const field of ["http2_protocol_options", "http3_protocol_options"]) {
-      if (explicit.has(field))
-        explicit.refuse(field, `${field === "http2_protocol_options" ? "HTTP/2" : "HTTP/3"} to upstreams is not implemented`);
-    }
-    return parseOptions(common, explicit.message("http_protocol_options"), undefined);
+  const which = options.which("upstream_protocol_options");
+  const chosen = which === undefined ? undefined : options.message(which);
+  // HTTP/3 is refused where it would be used, and has nothing to say beside other protocols.
+  if (chosen?.has("http3_protocol_options")) {
+    if (which === "use_downstream_protocol_config") chosen.ignore("http3_protocol_options");
+    else chosen.refuse("http3_protocol_options", "HTTP/3 to upstreams is not implemented");
   }
-  const downstream = options.message("use_downstream_protocol_config");
-  if (downstream !== undefined) {
-    // Downstream connections are HTTP/1.1 here, so what is said of the other protocols is never reached.
-    downstream.ignore("http2_protocol_options", "http3_protocol_options");
-    return parseOptions(common, downstream.message("http_protocol_options"), undefined);
+  const parts = { common, http1: chosen?.message("http_protocol_options"), http2: chosen?.message("http2_protocol_options") };
+  switch (which) {
+    case "explicit_http_config":
+      return parseOptions(parts.http2 === undefined ? "HTTP1" : "HTTP2", parts);
+    case "use_downstream_protocol_config":
+      return parseOptions("DOWNSTREAM", parts);
+    case "auto_config":
+      return parseOptions("AUTO", parts);
+    default:
+      return parseOptions("HTTP1", parts);
   }
-  if (options.has("auto_config")) options.refuse("auto_config", "choosing the protocol by ALPN is not implemented");
-  return parseOptions(common, undefined, undefined);
+}
+
+interface OptionParts {
+  readonly common: ConfigReader | undefined;
+  readonly http1: ConfigReader | undefined;
+  readonly http2: ConfigReader | undefined;
+  readonly oldMaxRequests?: number | undefined;
 }
 
 function parseOptions(
-  common: ConfigReader | undefined,
-  http1: ConfigReader | undefined,
-  oldMaxRequests: number | undefined,
+  protocol: UpstreamHttpOptions["protocol"],
+  { common, http1, http2, oldMaxRequests }: OptionParts,
 ): UpstreamHttpOptions {
   const maxHeaderKb = common?.optionalNumber("max_response_headers_kb");
+  const maxHeaderBytes = (maxHeaderKb ?? 60) * 1024;
+  const maxHeaders = common?.number("max_headers_count", 100) ?? 100;
   http1?.ignore("allow_chunked_length", "default_host_for_http_10", "override_stream_error_on_invalid_http_message");
   if (http1?.flag("send_fully_qualified_url")) http1.refuse("send_fully_qualified_url", "not implemented");
   if (http1?.has("header_key_format")) http1.refuse("header_key_format", "not implemented for upstream connections");
   http1?.ignore("use_balsa_parser", "allow_custom_methods");
   return {
-    protocol: "HTTP1",
+    protocol,
+    http2: parseHttp2Options(http2, {
+      maxHeaderBytes,
+      maxHeaders,
+      headersWithUnderscoresAction: "ALLOW",
+      streamErrorOnInvalidHttpMessage: false,
+      streamFlushTimeoutMs: 0,
+    }),
     idleTimeoutMs: common?.optionalDurationMs("idle_timeout") ?? 3_600_000,
     maxConnectionDurationMs: common?.optionalDurationMs("max_connection_duration") ?? 0,
     maxRequestsPerConnection: common?.optionalNumber("max_requests_per_connection") ?? oldMaxRequests ?? 0,
-    maxResponseHeaders: common?.number("max_headers_count", 100) ?? 100,
-    maxResponseHeaderBytes: (maxHeaderKb ?? 60) * 1024,
+    maxResponseHeaders: maxHeaders,
+    maxResponseHeaderBytes: maxHeaderBytes,
     acceptHttp10: http1?.flag("accept_http_10") ?? false,
     enableTrailers: http1?.flag("enable_trailers") ?? false,
   };

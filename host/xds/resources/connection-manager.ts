@@ -7,6 +7,7 @@ import { parseAccessLogs } from "./access-log.ts";
 import { parseCidrs } from "./address.ts";
 import { parseConfigSource } from "./config-source.ts";
 import { parseHttp1 } from "./http1-options.ts";
+import { parseHttp2Options } from "./http2-options.ts";
 import { parseHttpFilters } from "./http-filters.ts";
 import { parseLocalReply } from "./local-reply.ts";
 import { parseRouteConfiguration } from "./route-configuration.ts";
@@ -29,9 +30,11 @@ const emptyTable: RouteConfiguration = {
 
 export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContext): HttpConnectionManager {
   const codec = reader.choice<string>("codec_type", "AUTO");
-  if (codec !== "AUTO" && codec !== "HTTP1") reader.refuse("codec_type", `${codec} is not implemented`);
+  if (codec !== "AUTO" && codec !== "HTTP1" && codec !== "HTTP2") reader.refuse("codec_type", `${codec} is not implemented`);
   const common = reader.message("common_http_protocol_options");
   common?.ignore("max_response_headers_kb");
+  const underscores =
+    common?.choice<HttpConnectionManager["headersWithUnderscoresAction"]>("headers_with_underscores_action", "ALLOW") ?? "ALLOW";
   const internal = reader.message("internal_address_config");
   const localReply = reader.message("local_reply_config");
   const logOptions = reader.message("access_log_options");
@@ -44,16 +47,22 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
   checkPorts(reader);
   return {
     statPrefix: reader.text("stat_prefix"),
-    codecType: codec === "HTTP1" ? "HTTP1" : "AUTO",
+    codecType: codec === "HTTP1" || codec === "HTTP2" ? codec : "AUTO",
     routes: parseRoutes(reader, ctx),
     httpFilters: parseHttpFilters(reader, ctx),
     http1: parseHttp1(reader.message("http_protocol_options")),
+    http2: parseHttp2Options(reader.message("http2_protocol_options"), {
+      maxHeaderBytes: reader.number("max_request_headers_kb", 60) * 1024,
+      maxHeaders: common?.number("max_headers_count", 100) ?? 100,
+      headersWithUnderscoresAction: underscores,
+      streamErrorOnInvalidHttpMessage: reader.flag("stream_error_on_invalid_http_message"),
+      streamFlushTimeoutMs: reader.optionalDurationMs("stream_idle_timeout") ?? 300_000,
+    }),
     idleTimeoutMs: common?.optionalDurationMs("idle_timeout") ?? 3_600_000,
     maxConnectionDurationMs: common?.optionalDurationMs("max_connection_duration") ?? 0,
     maxRequestsPerConnection: common?.number("max_requests_per_connection") ?? 0,
     maxHeadersCount: common?.number("max_headers_count", 100) ?? 100,
-    headersWithUnderscoresAction:
-      common?.choice<HttpConnectionManager["headersWithUnderscoresAction"]>("headers_with_underscores_action", "ALLOW") ?? "ALLOW",
+    headersWithUnderscoresAction: underscores,
     maxRequestHeadersBytes: reader.number("max_request_headers_kb", 60) * 1024,
     streamIdleTimeoutMs: reader.optionalDurationMs("stream_idle_timeout") ?? 300_000,
     requestTimeoutMs: reader.optionalDurationMs("request_timeout") ?? 0,
