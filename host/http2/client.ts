@@ -143,7 +143,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   protected override onPeerGoAway(lastStreamId: number, code: number): void {
     const isFirst = !this.isGoingAway;
     this.isGoingAway = true;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       if (stream.streamId <= lastStreamId) continue;
       const decoder = stream.decoder;
       this.remove(stream);

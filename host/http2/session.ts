@@ -3,6 +3,7 @@
 // frame from each stream that has something to send, as far as windows and socket allow.
 // Longer than its siblings because every frame type ends here: they share the windows, the stream table and the one way to fail.
 import { type Clock, Timer, type TimerOwner } from "../base/clock.ts";
+import { IdTable } from "../base/id-table.ts";
 import type { Http2Options } from "../config/http2.ts";
 import type { StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
@@ -48,7 +49,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   readonly options: Http2Options;
   readonly stats: Http2Stats;
   readonly clock: Clock;
-  protected readonly streams = new Map<number, Http2Stream>();
+  protected readonly streams = new IdTable<Http2Stream>();
   protected readonly block: HeaderBlock;
   protected readonly guard: FloodGuard;
   /** Nothing is read or written any more. */
@@ -146,13 +147,13 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   }
 
   onAboveWriteBufferHighWatermark(): void {
-    for (const stream of this.streams.values()) stream.checkWatermark();
+    for (const stream of this.streams.all()) stream.checkWatermark();
   }
 
   onBelowWriteBufferLowWatermark(): void {
     this.pump();
     if (this.connection.isAboveHighWatermark) return;
-    for (const stream of this.streams.values()) stream.checkWatermark();
+    for (const stream of this.streams.all()) stream.checkWatermark();
   }
 
   private stop(): void {
@@ -164,7 +165,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   }
 
   private endStreams(reason: StreamResetReason, details: string): void {
-    const streams = [...this.streams.values()];
+    const streams = this.streams.all();
     this.streams.clear();
     this.sendQueue.length = 0;
     this.sendHead = 0;
@@ -438,7 +439,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     this.encoder.setPeerLimit(peer.headerTableSize);
     const delta = peer.initialWindowSize - windowBefore;
     if (delta !== 0) {
-      for (const stream of this.streams.values()) {
+      for (const stream of this.streams.all()) {
         stream.sendWindow += delta;
         if (stream.sendWindow > MAX_WINDOW) {
           this.fail(ErrorCode.FlowControlError, "http2.flow_control_error");

@@ -19,7 +19,7 @@ import { instantiate } from "./instantiate.ts";
 import type { WasmLimits } from "./limits.ts";
 import { GuestMemory } from "./memory.ts";
 import { VmMetrics } from "./metrics.ts";
-import { IdTable } from "./id-table.ts";
+import { IdTable } from "../base/id-table.ts";
 import type { LoadedModule } from "./module.ts";
 import { type PropertyValue, splitPath } from "./property.ts";
 import { RootContext } from "./root-context.ts";

@@ -45,19 +45,22 @@ export interface ClusterSpec {
   /** Fields of HttpProtocolOptions' common_http_protocol_options and http_protocol_options. */
   readonly common?: Fields;
   readonly http1?: Fields;
+  /** Given: the cluster speaks HTTP/2. */
+  readonly http2?: Fields;
 }
 
 export function clusterJson(spec: ClusterSpec): Json {
   const endpoints = spec.ports.map((port) => ({ endpoint: { address: { socket_address: { address: "127.0.0.1", port_value: port } } } }));
   const options: Fields =
-    spec.common === undefined && spec.http1 === undefined
+    spec.common === undefined && spec.http1 === undefined && spec.http2 === undefined
       ? {}
       : {
           typed_extension_protocol_options: {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
               "@type": PROTOCOL_OPTIONS,
               ...(spec.common === undefined ? {} : { common_http_protocol_options: spec.common }),
-              explicit_http_config: { http_protocol_options: spec.http1 ?? {} },
+              explicit_http_config:
+                spec.http2 === undefined ? { http_protocol_options: spec.http1 ?? {} } : { http2_protocol_options: spec.http2 },
             },
           },
         };

@@ -160,7 +160,6 @@ export const rejections: readonly Rejection[] = [
   one(`${M}.stat_prefix`, undefined, least1),
   one(`${M}.route_config`, undefined, "is required: one of rds, route_config, scoped_routes", `${M}.route_specifier`),
   one(`${M}.codec_type`, "HTTP3", "HTTP3 is not implemented"),
-  one(`${M}.codec_type`, "HTTP2", "HTTP2 is not implemented"),
   one(`${M}.max_request_headers_kb`, 0, "value must be inside range (0, 8192]"),
   one(`${M}.max_request_headers_kb`, 9000, "value must be inside range (0, 8192]"),
   one(`${M}.http_filters`, [], "no terminal filter configured: the router must be the last filter"),
@@ -442,16 +441,15 @@ export const rejections: readonly Rejection[] = [
     { name: "tls", typed_config: any("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext") },
     "not implemented: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
   ),
-  one(`${C}.http2_protocol_options`, {}, "HTTP/2 to upstreams is not implemented"),
   one(
     `${C}.typed_extension_protocol_options`,
     {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
-        explicit_http_config: { http2_protocol_options: {} },
+        explicit_http_config: { http3_protocol_options: {} },
       }),
     },
-    "HTTP/2 to upstreams is not implemented",
-    `${C}.typed_extension_protocol_options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"].explicit_http_config.http2_protocol_options`,
+    "HTTP/3 to upstreams is not implemented",
+    `${C}.typed_extension_protocol_options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"].explicit_http_config.http3_protocol_options`,
   ),
   one(`${C}.lb_subset_config`, {}, not),
   one(

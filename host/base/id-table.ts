@@ -47,6 +47,12 @@ export class IdTable<Value> {
     return true;
   }
 
+  clear(): void {
+    this.keys.fill(0);
+    this.values.fill(undefined);
+    this.size = 0;
+  }
+
   /** A copy: the table may change while it is walked. */
   all(): Value[] {
     const found: Value[] = [];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { IdTable } from "../../../host/wasm/id-table.ts";
+import { IdTable } from "../../../host/base/id-table.ts";
 
 test("behaves as a Map does", () => {
   const step = fc.record({ kind: fc.constantFrom("set", "delete"), id: fc.integer({ min: 1, max: 400 }) });
