@@ -20,7 +20,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
   /** What the request asks to switch to, as the upgrade field has it; "connect" for CONNECT, "" for an ordinary request. */
   upgrade = "";
   isHeadRequest = false;
-  responseStarted = false;
+  isTunnel = false;
   informational = 0;
   private headersSent = false;
 
@@ -28,6 +28,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
     super(session, streamId);
     this.responseDecoder = decoder;
     this.decoder = decoder;
+    this.awaitsHeaders = true;
   }
 
   encodeHeaders(headers: HeaderMap, endStream: boolean): void {
@@ -57,9 +58,9 @@ class ClientStream extends Http2Stream implements RequestEncoder {
   /** The response is still to come. */
   protected override onHalfClosed(): void {}
 
-  /** An answer before the end of the request: nobody reads the rest of that (RFC 9113 8.1). */
+  /** An answer before the end of the request: nobody reads the rest of that (RFC 9113 8.1). A tunnel's other direction goes on. */
   protected override onRemoteClosed(): void {
-    if (!this.localClosed) this.session.stopWriting(this, ErrorCode.InternalError);
+    if (!this.isTunnel) this.session.stopWriting(this, ErrorCode.InternalError);
   }
 }
 
@@ -158,13 +159,13 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
       return;
     }
-    block.begin(stream?.responseStarted === true ? BlockKind.Trailers : BlockKind.Response);
+    block.begin(stream?.awaitsHeaders === false ? BlockKind.Trailers : BlockKind.Response);
     if (!this.decodeBlock(bytes, start, end)) return;
     if (stream === undefined) {
       this.stats.headersCbNoStream.inc();
       if (!this.wasReset(streamId)) this.refuseFrame(streamId, ErrorCode.StreamClosed);
     } else if (stream.remoteClosed) this.streamError(stream, ErrorCode.StreamClosed, "ProtocolError", "http2.stream_closed");
-    else if (stream.responseStarted) this.onTrailers(stream, endStream);
+    else if (!stream.awaitsHeaders) this.onTrailers(stream, endStream);
     else this.onResponse(stream, endStream);
   }
 
@@ -186,8 +187,9 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       else stream.responseDecoder.decode1xxHeaders(headers);
       return;
     }
-    stream.responseStarted = true;
+    stream.awaitsHeaders = false;
     const isTunnel = stream.upgrade !== "" && status < 300;
+    stream.isTunnel = isTunnel;
     if (isTunnel && stream.upgrade !== "connect") {
       // RFC 8441 5: what HTTP/1.1 answers to an upgrade.
       headers.set(":status", "101");

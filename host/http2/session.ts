@@ -270,6 +270,10 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
       this.streamError(stream, ErrorCode.StreamClosed, "ProtocolError", "http2.stream_closed");
       return;
     }
+    if (stream.awaitsHeaders) {
+      this.refuseMessage(stream, Fault.Messaging);
+      return;
+    }
     stream.receiveWindow -= length;
     if (stream.receiveWindow < 0) this.streamError(stream, ErrorCode.FlowControlError, "ProtocolError", "http2.flow_control_error");
     else this.dataStream = stream;

@@ -22,6 +22,8 @@ export abstract class Http2Stream implements TimerOwner {
   unacknowledged = 0;
   /** END_STREAM came. */
   remoteClosed = false;
+  /** DATA may not come yet: the headers of a response have not. */
+  awaitsHeaders = false;
   /** Bytes of the body that content-length announced and that have not come; -1: it said nothing. */
   bodyRemaining = -1;
   private readDisabled = 0;
