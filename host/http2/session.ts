@@ -152,7 +152,9 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   onBelowWriteBufferLowWatermark(): void {
     this.pump();
     if (this.connection.isAboveHighWatermark) return;
-    for (const stream of this.streams.values()) stream.checkWatermark();
+    // Everybody is told, although the first may fill the socket again at once: else it would be the only one that ever gets to write.
+    for (const stream of this.streams.values()) stream.checkWatermark(false);
+    if (this.connection.isAboveHighWatermark) this.onAboveWriteBufferHighWatermark();
   }
 
   private stop(): void {

@@ -272,9 +272,8 @@ export abstract class Http2Stream implements TimerOwner {
   }
 
   /** Tells the owner when the stream, or the connection below it, has more to send than it should, and when that is over. */
-  checkWatermark(): void {
+  checkWatermark(connectionAbove = this.session.connection.isAboveHighWatermark): void {
     const limit = this.session.streamBufferLimit;
-    const connectionAbove = this.session.connection.isAboveHighWatermark;
     const bytes = this.pendingBytes;
     if (!this.isAbove && (connectionAbove || bytes > limit)) {
       this.isAbove = true;
