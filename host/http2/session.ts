@@ -65,6 +65,8 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   private readonly settingsTimer = new Timer(this, TIMER_SETTINGS);
   private settingsAcknowledged = false;
   private receiveWindow: number;
+  /** A smaller window than the default holds from the acknowledgement on (RFC 9113 6.9.3). */
+  localInitialWindow: number;
   private unacknowledged = 0;
   private readonly resets = new Uint32Array(REMEMBERED_RESETS);
   private resetCount = 0;
@@ -99,6 +101,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     this.guard = new FloodGuard(options, stats, clock, connection);
     this.streamBufferLimit = Math.min(options.initialStreamWindowSize, connection.highWatermark);
     this.receiveWindow = options.initialConnectionWindowSize;
+    this.localInitialWindow = Math.max(options.initialStreamWindowSize, DEFAULT_WINDOW);
     this.reader = new FrameReader(this, isServer);
     this.hpackDecoder = new HpackDecoder(options.hpackTableSize);
     this.encoder = new HpackEncoder(options.hpackTableSize, options.enableHuffmanEncoding);
@@ -430,8 +433,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   private onSettingsFrame(bytes: Buffer, start: number, end: number): void {
     if ((this.frameFlags & Flag.Ack) !== 0) {
       this.settingsTimer.clear();
-      if (!this.settingsAcknowledged) this.hpackDecoder.onSettingsAcknowledged(this.options.hpackTableSize);
-      this.settingsAcknowledged = true;
+      this.onSettingsAcknowledged();
       return;
     }
     const peer = this.peer;
@@ -456,6 +458,16 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     this.writeEmpty(FrameType.Settings, Flag.Ack, 0, true);
     this.pump();
     this.onPeerSettings();
+  }
+
+  private onSettingsAcknowledged(): void {
+    if (this.settingsAcknowledged) return;
+    this.settingsAcknowledged = true;
+    this.hpackDecoder.onSettingsAcknowledged(this.options.hpackTableSize);
+    const delta = this.options.initialStreamWindowSize - this.localInitialWindow;
+    if (delta === 0) return;
+    this.localInitialWindow += delta;
+    for (const stream of this.streams.values()) stream.receiveWindow += delta;
   }
 
   private onWindowUpdateFrame(increment: number): void {

@@ -55,7 +55,7 @@ export abstract class Http2Stream implements TimerOwner {
     this.session = session;
     this.streamId = streamId;
     this.startedAt = session.clock.now;
-    this.receiveWindow = session.options.initialStreamWindowSize;
+    this.receiveWindow = session.localInitialWindow;
     this.sendWindow = session.peerInitialWindow;
   }
 
