@@ -43,7 +43,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
       this.session.abortStream(this, "http2.content_length_unmet");
       return;
     }
-    this.session.writeHeaders(this, headers, endStream);
+    this.session.writer.headers(this, headers, endStream);
     if (endStream) this.endLocally();
   }
 
@@ -53,6 +53,24 @@ class ClientStream extends Http2Stream implements RequestEncoder {
 
   encodeTrailers(trailers: HeaderMap): void {
     if (this.headersSent) this.sendTrailers(trailers);
+  }
+
+  /** An upgrade goes out as an extended CONNECT (RFC 8441 4), a CONNECT with its authority alone (RFC 9113 8.5). */
+  override encodeFields(headers: HeaderMap, encoder: HpackEncoder): void {
+    const upgrade = this.upgrade;
+    if (upgrade === "") {
+      super.encodeFields(headers, encoder);
+      return;
+    }
+    const { names, values } = headers;
+    const isExtended = upgrade !== "connect";
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (name === ":method") {
+        encoder.field(":method", "CONNECT");
+        if (isExtended) encoder.field(":protocol", upgrade);
+      } else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
+    }
   }
 
   /** The response is still to come. */
@@ -78,7 +96,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     super(connection, options, stats, clock, false);
     this.callbacks = callbacks;
     connection.setCallbacks(this);
-    this.writePreface(PREFACE);
+    this.writer.begin(PREFACE, false);
   }
 
   /** Begins an exchange; each that is begun ends with one onStreamComplete, or with the connection's onClose. */
@@ -202,23 +220,5 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       return;
     }
     stream.receiveHeaders(headers, endStream);
-  }
-
-  /** An upgrade goes out as an extended CONNECT (RFC 8441 4), a CONNECT with its authority alone (RFC 9113 8.5). */
-  protected override encodeFields(stream: Http2Stream, headers: HeaderMap, encoder: HpackEncoder): void {
-    const upgrade = (stream as ClientStream).upgrade;
-    if (upgrade === "") {
-      super.encodeFields(stream, headers, encoder);
-      return;
-    }
-    const { names, values } = headers;
-    const isExtended = upgrade !== "connect";
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i];
-      if (name === ":method") {
-        encoder.field(":method", "CONNECT");
-        if (isExtended) encoder.field(":protocol", upgrade);
-      } else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
-    }
   }
 }
