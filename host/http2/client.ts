@@ -20,7 +20,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
   /** What the request asks to switch to, as the upgrade field has it; "connect" for CONNECT, "" for an ordinary request. */
   upgrade = "";
   isHeadRequest = false;
-  responseStarted = false;
+  isTunnel = false;
   informational = 0;
   private headersSent = false;
 
@@ -28,6 +28,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
     super(session, streamId);
     this.responseDecoder = decoder;
     this.decoder = decoder;
+    this.awaitsHeaders = true;
   }
 
   encodeHeaders(headers: HeaderMap, endStream: boolean): void {
@@ -42,7 +43,7 @@ class ClientStream extends Http2Stream implements RequestEncoder {
       this.session.abortStream(this, "http2.content_length_unmet");
       return;
     }
-    this.session.writeHeaders(this, headers, endStream);
+    this.session.writer.headers(this, headers, endStream);
     if (endStream) this.endLocally();
   }
 
@@ -54,12 +55,30 @@ class ClientStream extends Http2Stream implements RequestEncoder {
     if (this.headersSent) this.sendTrailers(trailers);
   }
 
+  /** An upgrade goes out as an extended CONNECT (RFC 8441 4), a CONNECT with its authority alone (RFC 9113 8.5). */
+  override encodeFields(headers: HeaderMap, encoder: HpackEncoder): void {
+    const upgrade = this.upgrade;
+    if (upgrade === "") {
+      super.encodeFields(headers, encoder);
+      return;
+    }
+    const { names, values } = headers;
+    const isExtended = upgrade !== "connect";
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
+      if (name === ":method") {
+        encoder.field(":method", "CONNECT");
+        if (isExtended) encoder.field(":protocol", upgrade);
+      } else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
+    }
+  }
+
   /** The response is still to come. */
   protected override onHalfClosed(): void {}
 
-  /** An answer before the end of the request: nobody reads the rest of that (RFC 9113 8.1). */
+  /** An answer before the end of the request: nobody reads the rest of that (RFC 9113 8.1). A tunnel's other direction goes on. */
   protected override onRemoteClosed(): void {
-    if (!this.localClosed) this.session.stopWriting(this, ErrorCode.InternalError);
+    if (!this.isTunnel) this.session.stopWriting(this, ErrorCode.InternalError);
   }
 }
 
@@ -79,7 +98,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     super(connection, options, stats, clock, false);
     this.callbacks = callbacks;
     connection.setCallbacks(this);
-    this.writePreface(PREFACE);
+    this.writer.begin(PREFACE, false);
   }
 
   /** Begins an exchange; each that is begun ends with one onStreamComplete, or with the connection's onClose. */
@@ -160,13 +179,13 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
       return;
     }
-    block.begin(stream?.responseStarted === true ? BlockKind.Trailers : BlockKind.Response);
+    block.begin(stream?.awaitsHeaders === false ? BlockKind.Trailers : BlockKind.Response);
     if (!this.decodeBlock(bytes, start, end)) return;
     if (stream === undefined) {
       this.stats.headersCbNoStream.inc();
       if (!this.wasReset(streamId)) this.refuseFrame(streamId, ErrorCode.StreamClosed);
     } else if (stream.remoteClosed) this.streamError(stream, ErrorCode.StreamClosed, "ProtocolError", "http2.stream_closed");
-    else if (stream.responseStarted) this.onTrailers(stream, endStream);
+    else if (!stream.awaitsHeaders) this.onTrailers(stream, endStream);
     else this.onResponse(stream, endStream);
   }
 
@@ -188,8 +207,9 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       else stream.responseDecoder.decode1xxHeaders(headers);
       return;
     }
-    stream.responseStarted = true;
+    stream.awaitsHeaders = false;
     const isTunnel = stream.upgrade !== "" && status < 300;
+    stream.isTunnel = isTunnel;
     if (isTunnel && stream.upgrade !== "connect") {
       // RFC 8441 5: what HTTP/1.1 answers to an upgrade.
       headers.set(":status", "101");
@@ -202,23 +222,5 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       return;
     }
     stream.receiveHeaders(headers, endStream);
-  }
-
-  /** An upgrade goes out as an extended CONNECT (RFC 8441 4), a CONNECT with its authority alone (RFC 9113 8.5). */
-  protected override encodeFields(stream: Http2Stream, headers: HeaderMap, encoder: HpackEncoder): void {
-    const upgrade = (stream as ClientStream).upgrade;
-    if (upgrade === "") {
-      super.encodeFields(stream, headers, encoder);
-      return;
-    }
-    const { names, values } = headers;
-    const isExtended = upgrade !== "connect";
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i];
-      if (name === ":method") {
-        encoder.field(":method", "CONNECT");
-        if (isExtended) encoder.field(":protocol", upgrade);
-      } else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
-    }
   }
 }

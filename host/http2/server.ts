@@ -23,7 +23,7 @@ class ServerStream extends Http2Stream implements ResponseEncoder {
   }
 
   encode1xxHeaders(headers: HeaderMap): void {
-    if (!this.closed && !this.headersSent) this.session.writeHeaders(this, headers, false);
+    if (!this.closed && !this.headersSent) this.session.writer.headers(this, headers, false);
   }
 
   encodeHeaders(headers: HeaderMap, endStream: boolean): void {
@@ -39,7 +39,7 @@ class ServerStream extends Http2Stream implements ResponseEncoder {
       this.session.abortStream(this, "http2.content_length_unmet");
       return;
     }
-    this.session.writeHeaders(this, sent, endStream);
+    this.session.writer.headers(this, sent, endStream);
     if (endStream) {
       this.endLocally();
       this.dropReceived();
@@ -85,7 +85,7 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
   constructor(connection: Connection, callbacks: ServerConnectionCallbacks, options: Http2Options, stats: Http2Stats, clock: Clock) {
     super(connection, options, stats, clock, true);
     this.callbacks = callbacks;
-    this.writeSettings();
+    this.writer.begin(EMPTY, true);
   }
 
   get idle(): boolean {

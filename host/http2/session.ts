@@ -6,45 +6,30 @@ import { type Clock, Timer, type TimerOwner } from "../base/clock.ts";
 import { IdTable } from "../base/id-table.ts";
 import type { Http2Options } from "../config/http2.ts";
 import type { StreamResetReason } from "../http/codec.ts";
-import type { HeaderMap } from "../http/header-map.ts";
 import type { Connection } from "../net/connection.ts";
 import { FloodGuard } from "./flood-guard.ts";
 import { FrameReader, type FrameHandler } from "./frame-reader.ts";
-import {
-  DEFAULT_WINDOW,
-  ErrorCode,
-  FRAME_HEADER_BYTES,
-  Flag,
-  FrameType,
-  MAX_FRAME_BYTES,
-  MAX_WINDOW,
-  output,
-  readUint32,
-  reserve,
-  writeFrameHeader,
-  writeUint32,
-} from "./frames.ts";
+import { DEFAULT_WINDOW, ErrorCode, Flag, FrameType, MAX_WINDOW, readUint32 } from "./frames.ts";
+import { checkFrameHeader } from "./frame-rules.ts";
+import { FrameWriter, type FrameWriterOwner } from "./frame-writer.ts";
+import { HeaderFragments } from "./header-fragments.ts";
 import { Fault, HeaderBlock } from "./header-block.ts";
 import { HpackDecoder } from "./hpack-decoder.ts";
-import { HpackEncoder } from "./hpack-encoder.ts";
 import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
-import { PeerSettings, writeLocalSettings } from "./settings.ts";
+import { ReceiveWindows } from "./receive-windows.ts";
+import { SendQueue } from "./send-queue.ts";
+import { PeerSettings } from "./settings.ts";
 import type { Http2Stats } from "./stats.ts";
 import type { Http2Stream } from "./stream.ts";
 
 const TIMER_SETTINGS = 0;
 /** RFC 9113 6.5.3: how long the peer may take to acknowledge our settings. */
 const SETTINGS_TIMEOUT_MS = 30_000;
-/** Bodies shorter than this are copied behind their frame header: one slice less for the connection. */
-const COPY_BYTES = 1024;
 /** Streams that we reset, whose last frames may be on the way still (RFC 9113 5.4.2). */
 const REMEMBERED_RESETS = 128;
-/** A block within the limits fits so many frames, and a few more. */
-const SPARE_CONTINUATIONS = 8;
 const KEEPALIVE_PING = new Uint8Array([0x6b, 0x65, 0x65, 0x70, 0x2d, 0x75, 0x70, 0x2e]);
-const EMPTY = Buffer.alloc(0);
 
-export abstract class Http2Session implements FrameHandler, KeepaliveOwner, TimerOwner {
+export abstract class Http2Session implements FrameHandler, FrameWriterOwner, KeepaliveOwner, TimerOwner {
   readonly connection: Connection;
   readonly options: Http2Options;
   readonly stats: Http2Stats;
@@ -61,12 +46,11 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
 
   private readonly reader: FrameReader;
   private readonly hpackDecoder: HpackDecoder;
-  private readonly encoder: HpackEncoder;
+  readonly writer: FrameWriter;
   protected readonly keepalive: Keepalive | undefined;
   private readonly settingsTimer = new Timer(this, TIMER_SETTINGS);
   private settingsAcknowledged = false;
-  private receiveWindow: number;
-  private unacknowledged = 0;
+  readonly windows: ReceiveWindows;
   private readonly resets = new Uint32Array(REMEMBERED_RESETS);
   private resetCount = 0;
 
@@ -79,15 +63,9 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   /** Bytes of the body that this DATA frame still brings; -1: the length of the padding comes first. */
   private dataRemaining = 0;
 
-  // A header block that goes on in CONTINUATION.
-  private blockStreamId = 0;
-  private blockEndStream = false;
-  private blockBytes: Buffer = EMPTY;
-  private continuations = 0;
+  private readonly fragments: HeaderFragments;
 
-  /** Streams that have something to send, in turn. */
-  private sendQueue: Http2Stream[] = [];
-  private sendHead = 0;
+  readonly sendQueue = new SendQueue();
   private toResume: Http2Stream[] = [];
 
   constructor(connection: Connection, options: Http2Options, stats: Http2Stats, clock: Clock, isServer: boolean) {
@@ -97,23 +75,19 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     this.clock = clock;
     this.peer = new PeerSettings(isServer);
     this.block = new HeaderBlock(options);
+    this.fragments = new HeaderFragments(options.maxHeaderBytes);
     this.guard = new FloodGuard(options, stats, clock, connection);
     this.streamBufferLimit = Math.min(options.initialStreamWindowSize, connection.highWatermark);
-    this.receiveWindow = options.initialConnectionWindowSize;
     this.reader = new FrameReader(this, isServer);
     this.hpackDecoder = new HpackDecoder(options.hpackTableSize);
-    this.encoder = new HpackEncoder(options.hpackTableSize, options.enableHuffmanEncoding);
+    this.writer = new FrameWriter(connection, this.guard, options, this);
+    this.windows = new ReceiveWindows(options, this.writer);
     this.keepalive = options.keepalive === undefined ? undefined : new Keepalive(options.keepalive, this, clock);
     clock.start(this.settingsTimer, SETTINGS_TIMEOUT_MS);
   }
 
   get peerInitialWindow(): number {
     return this.peer.initialWindowSize;
-  }
-
-  /** The streams' turn is over as soon as the queue is empty: then a body need not wait for another. */
-  get mayWriteNow(): boolean {
-    return this.sendHead === this.sendQueue.length;
   }
 
   // ---- what the sides differ in ----
@@ -142,6 +116,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
 
   protected onConnectionClosed(details: string): void {
     this.broken = true;
+    this.windows.stop();
     this.stop();
     this.endStreams("ConnectionTermination", details);
   }
@@ -153,22 +128,23 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   onBelowWriteBufferLowWatermark(): void {
     this.pump();
     if (this.connection.isAboveHighWatermark) return;
-    for (const stream of this.streams.all()) stream.checkWatermark();
+    // Everybody is told, although the first may fill the socket again at once: else it would be the only one that ever gets to write.
+    for (const stream of this.streams.all()) stream.checkWatermark(false);
+    if (this.connection.isAboveHighWatermark) this.onAboveWriteBufferHighWatermark();
   }
 
   private stop(): void {
     this.reader.stop();
     this.settingsTimer.clear();
     this.keepalive?.stop();
-    this.blockBytes = EMPTY;
+    this.fragments.clear();
     this.toResume.length = 0;
   }
 
   private endStreams(reason: StreamResetReason, details: string): void {
     const streams = this.streams.all();
     this.streams.clear();
-    this.sendQueue.length = 0;
-    this.sendHead = 0;
+    this.sendQueue.clear();
     for (const stream of streams) {
       this.stats.streamsActive.dec();
       const decoder = stream.decoder;
@@ -183,6 +159,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     if (this.broken) return;
     this.writeGoAway(this.lastPeerStreamId, code);
     this.broken = true;
+    this.windows.stop();
     this.stop();
     this.endStreams("ProtocolError", details);
     this.onBroken(details);
@@ -204,7 +181,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     this.frameType = type;
     this.frameFlags = flags;
     this.frameStreamId = streamId;
-    const fault = this.checkFrame(length, type, flags, streamId);
+    const fault = this.isInOrder(type, flags, streamId) ? checkFrameHeader(length, type, flags, streamId) : ErrorCode.ProtocolError;
     if (fault !== ErrorCode.NoError) {
       this.fail(fault, fault === ErrorCode.FrameSizeError ? "http2.frame_size_error" : "http2.protocol_error");
       return false;
@@ -213,38 +190,11 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     return !this.broken;
   }
 
-  /** What the header alone says; ErrorCode.NoError when it may come here. */
-  private checkFrame(length: number, type: number, flags: number, streamId: number): ErrorCode {
-    if (length > MAX_FRAME_BYTES) return ErrorCode.FrameSizeError;
-    if (!this.peer.received && (type !== FrameType.Settings || (flags & Flag.Ack) !== 0)) return ErrorCode.ProtocolError;
-    if (this.blockStreamId !== 0) {
-      if (type !== FrameType.Continuation || streamId !== this.blockStreamId) return ErrorCode.ProtocolError;
-    }
-    switch (type) {
-      case FrameType.Data:
-      case FrameType.Headers:
-        return streamId === 0 ? ErrorCode.ProtocolError : ErrorCode.NoError;
-      case FrameType.Continuation:
-        return this.blockStreamId === 0 ? ErrorCode.ProtocolError : ErrorCode.NoError;
-      case FrameType.Priority:
-        return streamId === 0 ? ErrorCode.ProtocolError : length !== 5 ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      case FrameType.RstStream:
-        return streamId === 0 ? ErrorCode.ProtocolError : length !== 4 ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      case FrameType.Settings:
-        if (streamId !== 0) return ErrorCode.ProtocolError;
-        return ((flags & Flag.Ack) !== 0 ? length !== 0 : length % 6 !== 0) ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      case FrameType.PushPromise:
-        // We never allow it (RFC 9113 6.6, 8.4).
-        return ErrorCode.ProtocolError;
-      case FrameType.Ping:
-        return streamId !== 0 ? ErrorCode.ProtocolError : length !== 8 ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      case FrameType.GoAway:
-        return streamId !== 0 ? ErrorCode.ProtocolError : length < 8 ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      case FrameType.WindowUpdate:
-        return length !== 4 ? ErrorCode.FrameSizeError : ErrorCode.NoError;
-      default:
-        return ErrorCode.NoError;
-    }
+  /** SETTINGS come first (RFC 9113 3.4), and nothing comes between the frames of a header block (4.3). */
+  private isInOrder(type: number, flags: number, streamId: number): boolean {
+    if (!this.peer.received) return type === FrameType.Settings && (flags & Flag.Ack) === 0;
+    const open = this.fragments.streamId;
+    return open === 0 ? type !== FrameType.Continuation : type === FrameType.Continuation && streamId === open;
   }
 
   private beginData(length: number, flags: number, streamId: number): void {
@@ -256,8 +206,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
       return;
     }
     if (!this.calm(this.guard.onMessageFrame(length === 0 && (flags & Flag.EndStream) === 0), "http2.inbound_empty_frames_flood")) return;
-    this.receiveWindow -= length;
-    if (this.receiveWindow < 0) {
+    if (!this.windows.receive(length)) {
       this.fail(ErrorCode.FlowControlError, "http2.flow_control_error");
       return;
     }
@@ -269,6 +218,10 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     }
     if (stream.remoteClosed) {
       this.streamError(stream, ErrorCode.StreamClosed, "ProtocolError", "http2.stream_closed");
+      return;
+    }
+    if (stream.awaitsHeaders) {
+      this.refuseMessage(stream, Fault.Messaging);
       return;
     }
     stream.receiveWindow -= length;
@@ -287,12 +240,12 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
         this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
         return false;
       }
-      if (stream === undefined) this.consumeConnection(1 + padding);
-      else this.consume(stream, 1 + padding);
+      if (stream === undefined) this.windows.consumeConnection(1 + padding);
+      else this.windows.consume(stream, 1 + padding);
     }
     const size = Math.min(end - at, this.dataRemaining);
     this.dataRemaining -= size;
-    if (stream === undefined || stream.closed) this.consumeConnection(size);
+    if (stream === undefined || stream.closed) this.windows.consumeConnection(size);
     else {
       const ends = last && (this.frameFlags & Flag.EndStream) !== 0;
       if (size > 0 || ends) stream.receiveData(bytes.subarray(at, at + size), ends);
@@ -319,7 +272,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
         this.onSettingsFrame(bytes, start, end);
         break;
       case FrameType.Ping:
-        if ((this.frameFlags & Flag.Ack) === 0) this.writePing(bytes.subarray(start, end), true);
+        if ((this.frameFlags & Flag.Ack) === 0) this.writer.ping(bytes.subarray(start, end), true);
         else this.keepalive?.onAnswer();
         break;
       case FrameType.GoAway:
@@ -334,52 +287,34 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     return !this.broken;
   }
 
-  private onHeadersFrame(bytes: Buffer, from: number, to: number): void {
-    let start = from;
-    let end = to;
-    const flags = this.frameFlags;
-    const fixed = ((flags & Flag.Padded) !== 0 ? 1 : 0) + ((flags & Flag.Priority) !== 0 ? 5 : 0);
-    if (end - start < fixed) {
-      this.fail(ErrorCode.FrameSizeError, "http2.frame_size_error");
-      return;
-    }
-    if ((flags & Flag.Padded) !== 0) end -= bytes[start];
-    start += fixed;
-    if (end < start) {
-      this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
+  private onHeadersFrame(bytes: Buffer, start: number, end: number): void {
+    const { frameFlags: flags, fragments } = this;
+    const fault = fragments.unwrap(bytes, start, end, flags);
+    if (fault !== ErrorCode.NoError) {
+      this.fail(fault, "http2.protocol_error");
       return;
     }
     const endStream = (flags & Flag.EndStream) !== 0;
-    if (!this.calm(this.guard.onMessageFrame(start === end && !endStream), "http2.inbound_empty_frames_flood")) return;
-    if ((flags & Flag.EndHeaders) !== 0) {
-      this.onHeaderBlock(this.frameStreamId, endStream, bytes, start, end);
-      return;
+    if (!this.calm(this.guard.onMessageFrame(fragments.start === fragments.end && !endStream), "http2.inbound_empty_frames_flood")) return;
+    if ((flags & Flag.EndHeaders) !== 0) this.onHeaderBlock(this.frameStreamId, endStream, bytes, fragments.start, fragments.end);
+    else {
+      fragments.begin(this.frameStreamId, endStream, bytes);
+      this.onPartialBlock();
     }
-    this.blockStreamId = this.frameStreamId;
-    this.blockEndStream = endStream;
-    this.continuations = 0;
-    this.blockBytes = Buffer.from(bytes.subarray(start, end));
-    this.onPartialBlock();
   }
 
   private onContinuationFrame(bytes: Buffer, start: number, end: number): void {
     const isLast = (this.frameFlags & Flag.EndHeaders) !== 0;
     if (!this.calm(this.guard.onMessageFrame(start === end && !isLast), "http2.inbound_empty_frames_flood")) return;
-    // Huffman codes and indexes make a block smaller than its fields, hardly ever larger.
-    const maxBytes = this.options.maxHeaderBytes + MAX_FRAME_BYTES;
-    const maxFrames = SPARE_CONTINUATIONS + Math.ceil(this.options.maxHeaderBytes / MAX_FRAME_BYTES);
-    if (++this.continuations > maxFrames || this.blockBytes.length + end - start > maxBytes) {
+    if (!this.fragments.append(bytes, start, end)) {
       this.stats.headerOverflow.inc();
       this.fail(ErrorCode.EnhanceYourCalm, "http2.continuation_flood");
       return;
     }
-    const whole = Buffer.concat([this.blockBytes, bytes.subarray(start, end)]);
-    this.blockBytes = whole;
     if (!isLast) return;
-    const streamId = this.blockStreamId;
-    this.blockStreamId = 0;
-    this.blockBytes = EMPTY;
-    this.onHeaderBlock(streamId, this.blockEndStream, whole, 0, whole.length);
+    const { streamId, endStream } = this.fragments;
+    const block = this.fragments.finish();
+    this.onHeaderBlock(streamId, endStream, block, 0, block.length);
   }
 
   /** To the sink; false when the connection is broken now. */
@@ -400,7 +335,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   }
 
   get hasPartialBlock(): boolean {
-    return this.blockStreamId !== 0;
+    return this.fragments.streamId !== 0;
   }
 
   private onRstStreamFrame(code: number): void {
@@ -425,8 +360,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   private onSettingsFrame(bytes: Buffer, start: number, end: number): void {
     if ((this.frameFlags & Flag.Ack) !== 0) {
       this.settingsTimer.clear();
-      if (!this.settingsAcknowledged) this.hpackDecoder.onSettingsAcknowledged(this.options.hpackTableSize);
-      this.settingsAcknowledged = true;
+      this.onSettingsAcknowledged();
       return;
     }
     const peer = this.peer;
@@ -436,7 +370,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
       this.fail(fault, "http2.settings_error");
       return;
     }
-    this.encoder.setPeerLimit(peer.headerTableSize);
+    this.writer.encoder.setPeerLimit(peer.headerTableSize);
     const delta = peer.initialWindowSize - windowBefore;
     if (delta !== 0) {
       for (const stream of this.streams.all()) {
@@ -445,12 +379,19 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
           this.fail(ErrorCode.FlowControlError, "http2.flow_control_error");
           return;
         }
-        if (stream.pendingBytes > 0) this.enqueue(stream);
+        if (stream.pendingBytes > 0) this.sendQueue.add(stream);
       }
     }
-    this.writeEmpty(FrameType.Settings, Flag.Ack, 0, true);
+    this.writer.settingsAck();
     this.pump();
     this.onPeerSettings();
+  }
+
+  private onSettingsAcknowledged(): void {
+    if (this.settingsAcknowledged) return;
+    this.settingsAcknowledged = true;
+    this.hpackDecoder.onSettingsAcknowledged(this.options.hpackTableSize);
+    this.windows.onSettingsAcknowledged(this.streams.all());
   }
 
   private onWindowUpdateFrame(increment: number): void {
@@ -473,30 +414,12 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
     else if (stream.sendWindow > MAX_WINDOW)
       this.streamError(stream, ErrorCode.FlowControlError, "ProtocolError", "http2.flow_control_error");
     else if (stream.pendingBytes > 0) {
-      this.enqueue(stream);
+      this.sendQueue.add(stream);
       this.pump();
     }
   }
 
-  // ---- receive windows ----
-
-  consume(stream: Http2Stream, bytes: number): void {
-    this.consumeConnection(bytes);
-    if (stream.closed || stream.remoteClosed || this.broken) return;
-    stream.unacknowledged += bytes;
-    if (stream.unacknowledged * 2 < this.options.initialStreamWindowSize) return;
-    stream.receiveWindow += stream.unacknowledged;
-    this.writeUint(FrameType.WindowUpdate, stream.streamId, stream.unacknowledged, false);
-    stream.unacknowledged = 0;
-  }
-
-  consumeConnection(bytes: number): void {
-    this.unacknowledged += bytes;
-    if (this.unacknowledged * 2 < this.options.initialConnectionWindowSize || this.broken) return;
-    this.receiveWindow += this.unacknowledged;
-    this.writeUint(FrameType.WindowUpdate, 0, this.unacknowledged, false);
-    this.unacknowledged = 0;
-  }
+  // ---- what owners read ----
 
   resumeLater(stream: Http2Stream): void {
     if (this.toResume.push(stream) === 1) queueMicrotask(this.resumeAll);
@@ -532,10 +455,6 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
   protected remove(stream: Http2Stream): void {
     stream.dropReceived();
     this.detach(stream);
-  }
-
-  private rememberReset(streamId: number): void {
-    this.resets[this.resetCount++ % REMEMBERED_RESETS] = streamId;
   }
 
   protected wasReset(streamId: number): boolean {
@@ -601,134 +520,36 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
 
   // ---- frames out ----
 
-  /** Puts `bytes` of the output block, from output.used on, on their way. */
-  private commit(bytes: number, isControl: boolean): void {
-    const at = output.used;
-    output.used = at + bytes;
-    this.connection.writeBytes(output.bytes.subarray(at, at + bytes));
-    if (this.guard.onOutboundFrame(bytes, isControl)) return;
-    this.fail(ErrorCode.EnhanceYourCalm, isControl ? "http2.outbound_control_frames_flood" : "http2.outbound_frames_flood");
-  }
-
-  protected writePreface(preface: Uint8Array): void {
-    this.connection.writeBytes(preface);
-    this.writeSettings();
-  }
-
-  protected writeSettings(): void {
-    const length = writeLocalSettings(this.options, this.peer.isServer);
-    this.commit(length, false);
-    const grow = this.options.initialConnectionWindowSize - DEFAULT_WINDOW;
-    if (grow > 0) this.writeUint(FrameType.WindowUpdate, 0, grow, false);
-  }
-
-  private writeEmpty(type: number, flags: number, streamId: number, isControl: boolean): void {
-    reserve(FRAME_HEADER_BYTES);
-    writeFrameHeader(output.bytes, output.used, 0, type, flags, streamId);
-    this.commit(FRAME_HEADER_BYTES, isControl);
-  }
-
-  private writeUint(type: number, streamId: number, value: number, isControl: boolean): void {
-    reserve(FRAME_HEADER_BYTES + 4);
-    writeFrameHeader(output.bytes, output.used, 4, type, 0, streamId);
-    writeUint32(output.bytes, output.used + FRAME_HEADER_BYTES, value);
-    this.commit(FRAME_HEADER_BYTES + 4, isControl);
+  /** One DATA frame, within the windows, which the caller has looked at. */
+  writeData(stream: Http2Stream, data: Uint8Array, endStream: boolean): void {
+    stream.sendWindow -= data.length;
+    this.sendWindow -= data.length;
+    this.guard.onDataFrameSent();
+    this.writer.data(stream.streamId, data, endStream);
   }
 
   private writeReset(streamId: number, code: ErrorCode): void {
     this.stats.txReset.inc();
-    this.rememberReset(streamId);
-    this.writeUint(FrameType.RstStream, streamId, code, true);
-  }
-
-  private writePing(data: Uint8Array, isAnswer: boolean): void {
-    reserve(FRAME_HEADER_BYTES + 8);
-    writeFrameHeader(output.bytes, output.used, 8, FrameType.Ping, isAnswer ? Flag.Ack : 0, 0);
-    output.bytes.set(data, output.used + FRAME_HEADER_BYTES);
-    this.commit(FRAME_HEADER_BYTES + 8, isAnswer);
+    this.resets[this.resetCount++ % REMEMBERED_RESETS] = streamId;
+    this.writer.uint(FrameType.RstStream, streamId, code, true);
   }
 
   protected writeGoAway(lastStreamId: number, code: ErrorCode): void {
     this.stats.goawaySent.inc();
-    reserve(FRAME_HEADER_BYTES + 8);
-    writeFrameHeader(output.bytes, output.used, 8, FrameType.GoAway, 0, 0);
-    writeUint32(output.bytes, output.used + FRAME_HEADER_BYTES, lastStreamId);
-    writeUint32(output.bytes, output.used + FRAME_HEADER_BYTES + 4, code);
-    const at = output.used;
-    output.used = at + FRAME_HEADER_BYTES + 8;
-    this.connection.writeBytes(output.bytes.subarray(at, output.used));
+    this.writer.goAway(lastStreamId, code);
   }
 
-  /** HEADERS, and CONTINUATION for what does not fit one frame. */
-  writeHeaders(stream: Http2Stream, headers: HeaderMap, endStream: boolean): void {
-    const encoder = this.encoder;
-    reserve(FRAME_HEADER_BYTES + encoder.bound(headers));
-    const bytes = output.bytes;
-    const at = output.used;
-    encoder.begin(bytes, at + FRAME_HEADER_BYTES);
-    this.encodeFields(stream, headers, encoder);
-    const length = encoder.end() - at - FRAME_HEADER_BYTES;
-    const flags = endStream ? Flag.EndStream : 0;
-    if (length <= MAX_FRAME_BYTES) {
-      writeFrameHeader(bytes, at, length, FrameType.Headers, flags | Flag.EndHeaders, stream.streamId);
-      this.commit(FRAME_HEADER_BYTES + length, false);
-      return;
-    }
-    const block = Buffer.from(bytes.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + length));
-    for (let from = 0; from < length; from += MAX_FRAME_BYTES) {
-      const part = block.subarray(from, from + MAX_FRAME_BYTES);
-      const last = from + MAX_FRAME_BYTES >= length ? Flag.EndHeaders : 0;
-      reserve(FRAME_HEADER_BYTES + part.length);
-      const type = from === 0 ? FrameType.Headers : FrameType.Continuation;
-      writeFrameHeader(output.bytes, output.used, part.length, type, (from === 0 ? flags : 0) | last, stream.streamId);
-      output.bytes.set(part, output.used + FRAME_HEADER_BYTES);
-      this.commit(FRAME_HEADER_BYTES + part.length, false);
-    }
-  }
-
-  /** The fields of a message as they go on the wire. */
-  protected encodeFields(_stream: Http2Stream, headers: HeaderMap, encoder: HpackEncoder): void {
-    const { names, values } = headers;
-    for (let i = 0; i < names.length; i++) encoder.field(names[i], values[i]);
-  }
-
-  /** One DATA frame, within the windows, which the caller has looked at. */
-  writeData(stream: Http2Stream, data: Uint8Array, endStream: boolean): void {
-    const length = data.length;
-    stream.sendWindow -= length;
-    this.sendWindow -= length;
-    this.guard.onDataFrameSent();
-    const small = length <= COPY_BYTES;
-    reserve(FRAME_HEADER_BYTES + (small ? length : 0));
-    writeFrameHeader(output.bytes, output.used, length, FrameType.Data, endStream ? Flag.EndStream : 0, stream.streamId);
-    if (small) {
-      output.bytes.set(data, output.used + FRAME_HEADER_BYTES);
-      this.commit(FRAME_HEADER_BYTES + length, false);
-      return;
-    }
-    this.commit(FRAME_HEADER_BYTES, false);
-    this.connection.writeBytes(data);
-  }
-
-  enqueue(stream: Http2Stream): void {
-    if (stream.isQueued) return;
-    stream.isQueued = true;
-    this.sendQueue.push(stream);
+  onOutboundFlood(isControl: boolean): void {
+    this.fail(ErrorCode.EnhanceYourCalm, isControl ? "http2.outbound_control_frames_flood" : "http2.outbound_frames_flood");
   }
 
   /** A frame from each stream in turn, while windows and socket take them. */
   private pump(): void {
-    while (this.sendHead < this.sendQueue.length && this.sendWindow > 0 && !this.broken && !this.connection.isAboveHighWatermark) {
-      const stream = this.sendQueue[this.sendHead++];
-      stream.isQueued = false;
-      if (stream.writePending()) this.enqueue(stream);
-      if (this.sendHead === this.sendQueue.length) {
-        this.sendQueue.length = 0;
-        this.sendHead = 0;
-      } else if (this.sendHead >= 1024) {
-        this.sendQueue.splice(0, this.sendHead);
-        this.sendHead = 0;
-      }
+    const queue = this.sendQueue;
+    while (this.sendWindow > 0 && !this.broken && !this.connection.isAboveHighWatermark) {
+      const stream = queue.next();
+      if (stream === undefined) return;
+      if (stream.writePending()) queue.add(stream);
     }
   }
 
@@ -736,7 +557,7 @@ export abstract class Http2Session implements FrameHandler, KeepaliveOwner, Time
 
   sendKeepalivePing(): void {
     this.connection.enter();
-    this.writePing(KEEPALIVE_PING, false);
+    this.writer.ping(KEEPALIVE_PING, false);
     this.connection.leave();
   }
 

@@ -4,13 +4,15 @@ import { Timer, type TimerOwner } from "../base/clock.ts";
 import type { RequestDecoder, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { ByteQueue } from "./byte-queue.ts";
+import type { FieldSource } from "./frame-writer.ts";
 import { ErrorCode, MAX_FRAME_BYTES } from "./frames.ts";
+import type { HpackEncoder } from "./hpack-encoder.ts";
 import type { Http2Session } from "./session.ts";
 
 const EMPTY = new Uint8Array(0);
 const TIMER_FLUSH = 0;
 
-export abstract class Http2Stream implements TimerOwner {
+export abstract class Http2Stream implements TimerOwner, FieldSource {
   readonly session: Http2Session;
   readonly streamId: number;
   readonly startedAt: number;
@@ -22,6 +24,8 @@ export abstract class Http2Stream implements TimerOwner {
   unacknowledged = 0;
   /** END_STREAM came. */
   remoteClosed = false;
+  /** DATA may not come yet: the headers of a response have not. */
+  awaitsHeaders = false;
   /** Bytes of the body that content-length announced and that have not come; -1: it said nothing. */
   bodyRemaining = -1;
   private readDisabled = 0;
@@ -42,7 +46,7 @@ export abstract class Http2Stream implements TimerOwner {
   protected sendRemaining = -1;
   private pending: ByteQueue | undefined = undefined;
   private pendingTrailers: HeaderMap | undefined = undefined;
-  /** It stands in the session's queue of streams that have something to send. */
+  /** It stands in the session's queue of streams with bytes to send. */
   isQueued = false;
   private isAbove = false;
   private flushTimer: Timer | undefined = undefined;
@@ -53,7 +57,7 @@ export abstract class Http2Stream implements TimerOwner {
     this.session = session;
     this.streamId = streamId;
     this.startedAt = session.clock.now;
-    this.receiveWindow = session.options.initialStreamWindowSize;
+    this.receiveWindow = session.windows.initial;
     this.sendWindow = session.peerInitialWindow;
   }
 
@@ -69,13 +73,13 @@ export abstract class Http2Stream implements TimerOwner {
     if (this.bodyRemaining >= 0) {
       this.bodyRemaining -= bytes.length;
       if (this.bodyRemaining < 0 || (end && this.bodyRemaining > 0)) {
-        this.session.consumeConnection(bytes.length);
+        this.session.windows.consumeConnection(bytes.length);
         this.session.streamError(this, ErrorCode.ProtocolError, "RemoteReset", "http2.violation.of.messaging.rule");
         return;
       }
     }
     if (end) this.remoteClosed = true;
-    if (this.decoder === undefined) this.session.consumeConnection(bytes.length);
+    if (this.decoder === undefined) this.session.windows.consumeConnection(bytes.length);
     else if (this.mustHold) {
       this.held ??= new ByteQueue();
       this.held.append(bytes);
@@ -106,7 +110,7 @@ export abstract class Http2Stream implements TimerOwner {
   private deliver(bytes: Uint8Array, end: boolean): void {
     this.decoder?.decodeData(bytes, end);
     if (this.readDisabled > 0 && !this.closed) this.withheld += bytes.length;
-    else this.session.consume(this, bytes.length);
+    else this.session.windows.consume(this, bytes.length);
   }
 
   readDisable(disable: boolean): void {
@@ -148,7 +152,7 @@ export abstract class Http2Stream implements TimerOwner {
   private giveBack(): void {
     const withheld = this.withheld;
     this.withheld = 0;
-    if (withheld > 0) this.session.consume(this, withheld);
+    if (withheld > 0) this.session.windows.consume(this, withheld);
   }
 
   /** Nobody reads any more: what waits is thrown away, and the connection's window given back. */
@@ -159,10 +163,16 @@ export abstract class Http2Stream implements TimerOwner {
     this.held = undefined;
     this.heldTrailers = undefined;
     this.heldEnd = false;
-    if (bytes > 0) this.session.consumeConnection(bytes);
+    if (bytes > 0) this.session.windows.consumeConnection(bytes);
   }
 
   // ---- sending ----
+
+  /** The fields of a message as they go on the wire. */
+  encodeFields(headers: HeaderMap, encoder: HpackEncoder): void {
+    const { names, values } = headers;
+    for (let i = 0; i < names.length; i++) encoder.field(names[i], values[i]);
+  }
 
   get pendingBytes(): number {
     return this.pending?.length ?? 0;
@@ -183,7 +193,7 @@ export abstract class Http2Stream implements TimerOwner {
     const session = this.session;
     const length = data.length;
     let at = 0;
-    if (this.pendingBytes === 0 && session.mayWriteNow) {
+    if (this.pendingBytes === 0 && session.sendQueue.isEmpty) {
       while (at < length && this.sendWindow > 0 && session.sendWindow > 0 && !session.connection.isAboveHighWatermark) {
         const next = Math.min(at + MAX_FRAME_BYTES, at + this.sendWindow, at + session.sendWindow, length);
         const isLast = end && next === length;
@@ -199,7 +209,7 @@ export abstract class Http2Stream implements TimerOwner {
       this.pending ??= new ByteQueue();
       this.pending.append(at === 0 ? data : data.subarray(at));
       session.stats.pendingSendBytes.add(length - at);
-      session.enqueue(this);
+      session.sendQueue.add(this);
       this.checkWatermark();
     } else if (end && this.pendingBytes === 0) {
       session.writeData(this, EMPTY, true);
@@ -223,7 +233,7 @@ export abstract class Http2Stream implements TimerOwner {
   }
 
   private writeTrailers(trailers: HeaderMap): void {
-    this.session.writeHeaders(this, trailers, true);
+    this.session.writer.headers(this, trailers, true);
     this.onLocalClosed();
   }
 
@@ -270,9 +280,8 @@ export abstract class Http2Stream implements TimerOwner {
   }
 
   /** Tells the owner when the stream, or the connection below it, has more to send than it should, and when that is over. */
-  checkWatermark(): void {
+  checkWatermark(connectionAbove = this.session.connection.isAboveHighWatermark): void {
     const limit = this.session.streamBufferLimit;
-    const connectionAbove = this.session.connection.isAboveHighWatermark;
     const bytes = this.pendingBytes;
     if (!this.isAbove && (connectionAbove || bytes > limit)) {
       this.isAbove = true;

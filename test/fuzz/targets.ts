@@ -15,6 +15,7 @@ import { clusterJson, listenerJson } from "../support/data-plane.ts";
 import { Http1Reader } from "../support/http1-messages.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { assemble, LOG_IMPORT, PRELUDE } from "../unit/wasm/guests.ts";
+import { HTTP2_TARGETS } from "./http2-targets.ts";
 import { pieces } from "./mutate.ts";
 
 export interface Target {
@@ -236,6 +237,7 @@ const YAML_TOKENS = [
 export const TARGETS: Readonly<Record<string, () => Target>> = {
   "http1-request": () => ({ corpus: corpusOf("http1-cases.json", "http1-own.json"), tokens: HTTP_TOKENS, run: http1Request }),
   "http1-response": () => ({ corpus: corpusOf("http1-responses.json"), tokens: HTTP_TOKENS, run: http1Response }),
+  ...HTTP2_TARGETS,
   "chunked-body": () => ({
     corpus: [
       "5\r\nhello\r\n0\r\n\r\n",

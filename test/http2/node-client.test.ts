@@ -22,7 +22,7 @@ async function answerTo(request: ClientHttp2Stream): Promise<Answer> {
   request.on("response", (fields) => {
     headers = fields;
   });
-  request.on("trailers", (fields) => {
+  request.on("trailers", (fields: IncomingHttpHeaders) => {
     trailers = fields;
   });
   request.on("data", (data: Buffer) => body.push(data));

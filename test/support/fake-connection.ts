@@ -6,6 +6,7 @@ export class FakeConnection {
   isOpen = true;
   isAboveHighWatermark = false;
   highWatermark = 1024 * 1024;
+  bufferedBytes = 0;
   readDisabled = 0;
   callbacks: ConnectionCallbacks | undefined = undefined;
 
@@ -22,6 +23,12 @@ export class FakeConnection {
   }
   writeBytes(data: Uint8Array): void {
     if (this.isOpen) this.written += Buffer.from(data.buffer, data.byteOffset, data.length).latin1Slice();
+  }
+  /** What was written since the last call. */
+  take(): Buffer {
+    const written = Buffer.from(this.written, "latin1");
+    this.written = "";
+    return written;
   }
   readDisable(disable: boolean): void {
     this.readDisabled += disable ? 1 : -1;

@@ -15,13 +15,15 @@ export interface Http2Common {
 
 const DEFAULT_JITTER_PERCENT = 15;
 const ENABLE_PUSH = 2;
+const INITIAL_WINDOW_SIZE = 4;
+const MAX_WINDOW = 0x7fff_ffff;
 const MAX_FRAME_SIZE = 5;
 const ENABLE_CONNECT_PROTOCOL = 8;
 /** Settings that have a field of their own. */
 const NAMED: readonly (readonly [identifier: number, field: string])[] = [
   [1, "hpack_table_size"],
   [3, "max_concurrent_streams"],
-  [4, "initial_stream_window_size"],
+  [INITIAL_WINDOW_SIZE, "initial_stream_window_size"],
 ];
 
 export function parseHttp2Options(reader: ConfigReader | undefined, common: Http2Common): Http2Options {
@@ -68,7 +70,8 @@ function parseCustomSettings(reader: ConfigReader | undefined): readonly (readon
     const value = parameter.number("value");
     const reason = refusal(reader, settings, identifier, value);
     if (reason !== undefined) parameter.refuse("identifier", reason);
-    else settings.push([identifier, value]);
+    // ENABLE_PUSH 0 goes without saying.
+    else if (identifier !== ENABLE_PUSH && !settings.some(([other]) => other === identifier)) settings.push([identifier, value]);
   }
   return settings;
 }
@@ -79,21 +82,18 @@ function refusal(
   identifier: number,
   value: number,
 ): string | undefined {
-  const hex = `0x${identifier.toString(16)}`;
-  if (identifier === ENABLE_PUSH) {
-    return value === 1
-      ? "server push is not supported by Envoy and can not be enabled via a SETTINGS parameter."
-      : "the enable_push SETTINGS parameter is sent by the codec";
-  }
+  if (identifier === ENABLE_PUSH && value !== 0)
+    return "server push is not supported by Envoy and can not be enabled via a SETTINGS parameter.";
   if (identifier === ENABLE_CONNECT_PROTOCOL)
     return 'the "allow_connect" SETTINGS parameter must only be configured through the named field';
-  if (identifier === MAX_FRAME_SIZE) return "frames larger than 16384 bytes are not implemented";
+  if (identifier === MAX_FRAME_SIZE) return "frames of another size than 16384 bytes are not implemented";
+  if (identifier === INITIAL_WINDOW_SIZE && value > MAX_WINDOW) return `value must be less than or equal to ${MAX_WINDOW}`;
   const field = NAMED.find(([other]) => other === identifier)?.[1];
   if (field !== undefined && reader?.has(field)) {
-    return `the {${hex}} HTTP/2 SETTINGS parameter(s) can not be configured through both named and custom parameters`;
+    return `the {${field}} HTTP/2 SETTINGS parameter(s) can not be configured through both named and custom parameters`;
   }
   if (earlier.some(([other, set]) => other === identifier && set !== value)) {
-    return `inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {${hex}}`;
+    return `inconsistent HTTP/2 custom SETTINGS parameter(s) detected; identifiers = {0x${identifier.toString(16)}}`;
   }
   return undefined;
 }
