@@ -2,8 +2,10 @@
 import { bootstrap, post, staticCluster } from "../config.ts";
 import type { ParityGroup, ParityRequest } from "../harness.ts";
 
-const call = (path: string, ...headers: readonly string[]): ParityRequest =>
-  ({ ...post(path, "\0\0\0\0\0", "content-type: application/grpc", "te: trailers", ...headers), quietMs: 500 });
+const call = (path: string, ...headers: readonly string[]): ParityRequest => ({
+  ...post(path, "\0\0\0\0\0", "content-type: application/grpc", "te: trailers", ...headers),
+  quietMs: 500,
+});
 
 const retry = (retry_on: string): object => ({
   retry_policy: { retry_on, num_retries: 2, retry_back_off: { base_interval: "0.001s", max_interval: "0.002s" } },
@@ -26,7 +28,10 @@ export const grpc: ParityGroup = {
         { match: { prefix: "/hang/old" }, route: { cluster: "up", max_grpc_timeout: "0.3s" } },
         { match: { prefix: "/hang/unlimited" }, route: { cluster: "up", timeout: "0.4s", max_grpc_timeout: "0s" } },
         { match: { prefix: "/hang/offset" }, route: { cluster: "up", max_grpc_timeout: "2s", grpc_timeout_offset: "0.1s" } },
-        { match: { prefix: "/hang/new" }, route: { cluster: "up", timeout: "0s", max_stream_duration: { grpc_timeout_header_max: "0.3s" } } },
+        {
+          match: { prefix: "/hang/new" },
+          route: { cluster: "up", timeout: "0s", max_stream_duration: { grpc_timeout_header_max: "0.3s" } },
+        },
         {
           match: { prefix: "/hang/max" },
           route: { cluster: "up", timeout: "0s", max_stream_duration: { max_stream_duration: "0.2s", grpc_timeout_header_max: "0s" } },
@@ -39,7 +44,10 @@ export const grpc: ParityGroup = {
             max_stream_duration: { grpc_timeout_header_max: "2s", grpc_timeout_header_offset: "0.15s" },
           },
         },
-        { match: { prefix: "/hang/duration" }, route: { cluster: "up", timeout: "0s", max_stream_duration: { max_stream_duration: "0.2s" } } },
+        {
+          match: { prefix: "/hang/duration" },
+          route: { cluster: "up", timeout: "0s", max_stream_duration: { max_stream_duration: "0.2s" } },
+        },
         ...["cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"].map((word) => ({
           match: { prefix: `/try/${word}/` },
           route: { cluster: "up", prefix_rewrite: "/", ...retry(word) },
@@ -99,6 +107,9 @@ export const grpc: ParityGroup = {
       name: `retry on ${word}`,
       requests: [0, 1, 4, 8, 13, 14, 16].map((status) => call(`/try/${word}/${status}`)),
     })),
-    { name: "retry by header", requests: [call("/14", "x-envoy-retry-grpc-on: unavailable"), call("/8", "x-envoy-retry-grpc-on: cancelled")] },
+    {
+      name: "retry by header",
+      requests: [call("/14", "x-envoy-retry-grpc-on: unavailable"), call("/8", "x-envoy-retry-grpc-on: cancelled")],
+    },
   ],
 };
