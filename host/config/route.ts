@@ -87,6 +87,15 @@ export interface RouteMatch {
   readonly grpc: boolean;
 }
 
+/** How long a whole stream may take. */
+export interface MaxStreamDuration {
+  /** undefined: the connection manager's; 0: no limit. */
+  readonly maxStreamDurationMs: number | undefined;
+  /** Given: grpc-timeout counts instead, up to so much (0: any). */
+  readonly grpcTimeoutHeaderMaxMs: number | undefined;
+  readonly grpcTimeoutHeaderOffsetMs: number;
+}
+
 export interface RouteAction {
   readonly kind: "route";
   readonly cluster:
@@ -113,9 +122,10 @@ export interface RouteAction {
   readonly timeoutMs: number;
   /** Overrides the connection manager's stream idle timeout; undefined = its value, 0 = none. */
   readonly idleTimeoutMs: number | undefined;
-  readonly maxStreamDurationMs: number | undefined;
-  readonly grpcTimeoutHeaderMaxMs: number | undefined;
-  readonly grpcTimeoutHeaderOffsetMs: number;
+  /** max_grpc_timeout and grpc_timeout_offset (deprecated): the route timeout of gRPC requests comes from grpc-timeout. 0: no limit. */
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number;
+  readonly maxStreamDuration: MaxStreamDuration | undefined;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly requestMirrorPolicies: readonly MirrorPolicy[];
   readonly priority: "DEFAULT" | "HIGH";

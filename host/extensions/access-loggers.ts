@@ -4,7 +4,7 @@ import type { Random } from "../base/system.ts";
 import type { AccessLog, AccessLogFilter, Comparison, JsonFormat, LogFormat } from "../config/access-log.ts";
 import type { AccessLogger } from "../http/conn-manager-config.ts";
 import { compileFormat, type Formatter } from "../http/formatter.ts";
-import { grpcStatusOf } from "../http/local-reply.ts";
+import { grpcStatusOf } from "../http/grpc.ts";
 import { responseFlagBit } from "../http/response-flags.ts";
 import type { StreamInfo } from "../http/stream-info.ts";
 import { compileFraction, compileHeaderMatcher, type RuntimeReader } from "../router/matchers.ts";

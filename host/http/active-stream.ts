@@ -2,12 +2,14 @@
 // filter chain both ways, sends the answer through the codec, keeps the timers, and at the end fills the logs and statistics.
 // Longer than its siblings because it is where every event of a stream ends: codec, filter chain, timers and the end share its state.
 import { Timer, type TimerOwner } from "../base/clock.ts";
+import type { MaxStreamDuration } from "../config/route.ts";
 import type { RequestDecoder, ResponseEncoder, StreamResetReason } from "./codec.ts";
 import type { ConnectionManager } from "./conn-manager.ts";
 import type { ConnManagerConfig } from "./conn-manager-config.ts";
 import type { LocalReply, RouteView } from "./filter.ts";
 import { type ChainOwner, DecodeChain, EncodeChain, type HalfState } from "./filter-chain.ts";
 import { type DownstreamWatermarkCallbacks, FilterContext } from "./filter-context.ts";
+import { formatGrpcTimeout, GRPC_DEADLINE_EXCEEDED, isGrpcRequest, parseGrpcTimeout } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
 import { buildLocalReply } from "./local-reply.ts";
 import { applyForwardClientCert, mutateRequestHeaders, removeHopByHop } from "./request-headers.ts";
@@ -215,11 +217,28 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const route = this.ctx.routes === undefined ? undefined : this.route();
     if (route?.streamIdleTimeoutMs !== undefined) this.idleTimeoutMs = route.streamIdleTimeoutMs;
     this.ctx.clock.start(this.idleTimer, this.idleTimeoutMs);
-    const durationMs = route?.maxStreamDurationMs ?? this.ctx.config.maxStreamDurationMs;
+    const duration = route?.maxStreamDuration;
+    const durationMs = duration === undefined ? this.ctx.config.maxStreamDurationMs : this.routeDurationMs(duration);
     if (durationMs > 0) {
       this.durationTimer = new Timer(this, TIMER_MAX_DURATION);
       this.ctx.clock.start(this.durationTimer, durationMs);
     }
+  }
+
+  /** max_stream_duration of the route: the client's grpc-timeout within limits, or a time of its own, which a gRPC upstream is told. */
+  private routeDurationMs({ maxStreamDurationMs, grpcTimeoutHeaderMaxMs, grpcTimeoutHeaderOffsetMs }: MaxStreamDuration): number {
+    const headers = this.decode.headers as HeaderMap;
+    const askedMs = grpcTimeoutHeaderMaxMs === undefined ? undefined : parseGrpcTimeout(headers.get("grpc-timeout"));
+    const ownMs = maxStreamDurationMs ?? this.ctx.config.maxStreamDurationMs;
+    if (askedMs === undefined && ownMs === 0) return 0;
+    let ms = ownMs;
+    if (askedMs !== undefined) {
+      ms = grpcTimeoutHeaderMaxMs === 0 ? askedMs : Math.min(askedMs, grpcTimeoutHeaderMaxMs as number);
+      ms = Math.max(0, ms - grpcTimeoutHeaderOffsetMs);
+    }
+    if (isGrpcRequest(headers)) headers.set("grpc-timeout", formatGrpcTimeout(ms));
+    // No time left is a time that is over at once, not the absence of a limit.
+    return Math.max(1, ms);
   }
 
   route(): RouteView | undefined {
@@ -257,7 +276,12 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
         break;
       case TIMER_MAX_DURATION:
         stats.downstreamRqMaxDurationReached.inc();
-        this.sendLocalReply({ status, body: "downstream duration timeout", details: "max_duration_timeout" });
+        this.sendLocalReply({
+          status,
+          body: "downstream duration timeout",
+          details: "max_duration_timeout",
+          grpcStatus: GRPC_DEADLINE_EXCEEDED,
+        });
         break;
       default:
         stats.downstreamRqTimeout.inc();

@@ -1,6 +1,7 @@
 // The HTTP filter interface: native filters and wasm filters implement the same one, with the words of Envoy's
 // envoy/http/filter.h. The machine that drives it is filter-chain.ts; filters see the stream only through FilterCallbacks.
 // Every callback runs synchronously on the worker that owns the stream; none may block or return a promise.
+import type { MaxStreamDuration } from "../config/route.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -64,7 +65,7 @@ export interface RouteView {
   readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
   /** Overrides of the connection manager's settings; undefined = its value, 0 = off. */
   readonly streamIdleTimeoutMs: number | undefined;
-  readonly maxStreamDurationMs: number | undefined;
+  readonly maxStreamDuration: MaxStreamDuration | undefined;
   /** Whether the route allows this upgrade type ("websocket", "connect"); undefined leaves it to the connection manager. */
   upgradeAllowed(type: string): boolean | undefined;
   /** per_request_buffer_limit_bytes. */

@@ -2,7 +2,7 @@
 // mutations and local replies. Each operator is a row of OPERATORS; a format names an unknown one only to be refused.
 import { formatStartTime } from "./format-time.ts";
 import type { HeaderMap } from "./header-map.ts";
-import { isGrpcRequest } from "./local-reply.ts";
+import { isGrpcRequest } from "./grpc.ts";
 import { formatResponseFlags } from "./response-flags.ts";
 import type { StreamInfo } from "./stream-info.ts";
 

@@ -1,6 +1,7 @@
 // The one place where an answer of our own becomes headers and a body (Envoy's sendLocalReply): plain text, or trailers-only for a
 // gRPC request (gRPC over HTTP/2: "HTTP to gRPC status code mapping"). local_reply_config may rewrite it on the way.
 import type { LocalReply } from "./filter.ts";
+import { encodeGrpcMessage, grpcStatusOf, isGrpcRequest } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
 
@@ -20,33 +21,6 @@ export interface RewritableReply {
 export interface BuiltReply {
   headers: HeaderMap;
   body: string;
-}
-
-export function isGrpcRequest(headers: HeaderMap | undefined): boolean {
-  const type = headers?.get("content-type");
-  return (
-    type?.startsWith("application/grpc") === true && (type.length === 16 || type.charCodeAt(16) === 0x2b || type.charCodeAt(16) === 0x3b)
-  );
-}
-
-export function grpcStatusOf(httpStatus: number): number {
-  switch (httpStatus) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
 }
 
 export function buildLocalReply(
@@ -85,9 +59,4 @@ export function buildLocalReply(
     if (!headers.has("content-type")) headers.add("content-type", out.contentType);
   }
   return { headers, body: out.body };
-}
-
-/** Percent-encoding of grpc-message: everything but printable ASCII without "%". */
-function encodeGrpcMessage(text: string): string {
-  return text.replace(/[^\x20-\x24\x26-\x7e]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
 }

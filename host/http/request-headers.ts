@@ -64,13 +64,13 @@ function removeNominated(headers: HeaderMap, value: string, keepUpgrade: boolean
 /** TE is hop-by-hop but "trailers", which a gRPC server needs to see, stays. */
 function sanitizeTe(headers: HeaderMap): void {
   const value = headers.getJoined("te") ?? "";
-  headers.remove("te");
   for (const part of value.split(",")) {
     if (part.trim().toLowerCase() === "trailers") {
-      headers.add("te", "trailers");
+      headers.set("te", "trailers");
       return;
     }
   }
+  headers.remove("te");
 }
 
 export interface RequestHeaderContext {

@@ -2,6 +2,7 @@
 import { compileRegex, type Regex } from "../base/regex.ts";
 import type { Random } from "../base/system.ts";
 import type {
+  MaxStreamDuration,
   HeaderMutations,
   PerFilterConfig,
   PerFilterOverride,
@@ -14,7 +15,7 @@ import type {
 } from "../config/route.ts";
 import type { RouteView } from "../http/filter.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import { isGrpcRequest } from "../http/local-reply.ts";
+import { isGrpcRequest } from "../http/grpc.ts";
 import type { StreamInfo } from "../http/stream-info.ts";
 import { HeaderMutation } from "./header-mutation.ts";
 import {
@@ -186,8 +187,8 @@ export class RouteEntry implements RouteView {
   get streamIdleTimeoutMs(): number | undefined {
     return this.config.action.kind === "route" ? this.config.action.idleTimeoutMs : undefined;
   }
-  get maxStreamDurationMs(): number | undefined {
-    return this.config.action.kind === "route" ? this.config.action.maxStreamDurationMs : undefined;
+  get maxStreamDuration(): MaxStreamDuration | undefined {
+    return this.config.action.kind === "route" ? this.config.action.maxStreamDuration : undefined;
   }
   get bufferLimitBytes(): number | undefined {
     return this.config.perRequestBufferLimitBytes ?? this.virtualHost.perRequestBufferLimitBytes;
@@ -318,8 +319,8 @@ export abstract class Choice implements RouteView {
   get streamIdleTimeoutMs(): number | undefined {
     return this.entry.streamIdleTimeoutMs;
   }
-  get maxStreamDurationMs(): number | undefined {
-    return this.entry.maxStreamDurationMs;
+  get maxStreamDuration(): MaxStreamDuration | undefined {
+    return this.entry.maxStreamDuration;
   }
   get bufferLimitBytes(): number | undefined {
     return this.entry.bufferLimitBytes;

@@ -124,7 +124,7 @@ export class TlsRedirect implements RouteView {
   readonly metadata = {};
   readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
   readonly streamIdleTimeoutMs = undefined;
-  readonly maxStreamDurationMs = undefined;
+  readonly maxStreamDuration = undefined;
   readonly bufferLimitBytes = undefined;
 
   constructor(host: VirtualHost) {

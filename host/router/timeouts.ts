@@ -1,6 +1,7 @@
 // The timeouts that hold for one request: the route's, as request headers may override them (Envoy: FilterUtility::finalTimeout).
 import type { RouterConfig } from "../config/listener.ts";
 import type { RetryPolicy, RouteAction } from "../config/route.ts";
+import { formatGrpcTimeout, isGrpcRequest, parseGrpcTimeout } from "../http/grpc.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 
 export interface RequestTimeouts {
@@ -30,29 +31,14 @@ function milliseconds(value: string | undefined): number | undefined {
   return value !== undefined && /^\d{1,12}$/.test(value) ? Number(value) : undefined;
 }
 
-const GRPC_UNITS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 0.001, n: 0.000001 };
-
-/** grpc-timeout in milliseconds, rounded up; undefined when absent or malformed. */
-export function parseGrpcTimeout(value: string | undefined): number | undefined {
-  const form = value === undefined ? null : /^(\d{1,8})([HMSmun])$/.exec(value);
-  return form === null ? undefined : Math.ceil(Number(form[1]) * GRPC_UNITS[form[2]]);
-}
-
 export function finalTimeouts(
   action: RouteAction,
   retry: RetryPolicy | undefined,
   headers: HeaderMap,
   router: RouterConfig,
 ): RequestTimeouts {
-  let routeMs = action.timeoutMs;
-  const grpcMax = action.grpcTimeoutHeaderMaxMs;
-  if (grpcMax !== undefined) {
-    const asked = parseGrpcTimeout(headers.get("grpc-timeout"));
-    if (asked !== undefined) {
-      routeMs = grpcMax > 0 ? Math.min(asked, grpcMax) : asked;
-      if (action.grpcTimeoutHeaderOffsetMs > 0) routeMs = Math.max(1, routeMs - action.grpcTimeoutHeaderOffsetMs);
-    }
-  }
+  const byHeader = action.maxStreamDuration === undefined && action.maxGrpcTimeoutMs !== undefined && isGrpcRequest(headers);
+  let routeMs = byHeader ? grpcTimeoutMs(action, headers) : action.timeoutMs;
   let perTryMs = retry?.perTryTimeoutMs ?? 0;
   let timeoutStatus = 504;
   // One look decides whether any of these headers is there: usually none is.
@@ -66,5 +52,15 @@ export function finalTimeouts(
   if (routeMs > 0 && perTryMs >= routeMs) perTryMs = 0;
   const expected = perTryMs > 0 ? perTryMs : routeMs;
   if (expected > 0 && !router.suppressEnvoyHeaders) headers.set("x-envoy-expected-rq-timeout-ms", String(expected));
+  // The upstream is told what really holds, the time for one try included.
+  if (expected > 0 && byHeader) headers.set("grpc-timeout", formatGrpcTimeout(expected));
   return { routeMs, perTryMs, perTryIdleMs: retry?.perTryIdleTimeoutMs ?? 0, timeoutStatus };
+}
+
+/** max_grpc_timeout: the client's own limit, less an offset that leaves some of it, and at most so much. 0 is no limit, on both sides. */
+function grpcTimeoutMs(action: RouteAction, headers: HeaderMap): number {
+  const maxMs = action.maxGrpcTimeoutMs ?? 0;
+  let askedMs = parseGrpcTimeout(headers.get("grpc-timeout")) ?? 0;
+  if (action.grpcTimeoutOffsetMs < askedMs) askedMs -= action.grpcTimeoutOffsetMs;
+  return maxMs > 0 && (askedMs === 0 || askedMs > maxMs) ? maxMs : askedMs;
 }

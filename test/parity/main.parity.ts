@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { adminOutput } from "./cases/admin.ts";
 import { failures } from "./cases/failures.ts";
+import { grpc } from "./cases/grpc.ts";
 import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
@@ -22,6 +23,7 @@ const GROUPS: readonly ParityGroup[] = [
   mutations,
   address,
   failures,
+  grpc,
   adminOutput,
   ...accessLogs,
   accessLogFilters,

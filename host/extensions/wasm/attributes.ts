@@ -4,7 +4,7 @@
 
 import type { RouteView } from "../../http/filter.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
-import { grpcStatusOf } from "../../http/local-reply.ts";
+import { grpcStatusOf } from "../../http/grpc.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
 import { intValue, NoByteForm, type PropertyValue, splitPath, walkProperty } from "../../wasm/property.ts";
 import { localityValue, metadataValue, utf8Text } from "./struct-attributes.ts";

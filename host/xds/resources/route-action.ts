@@ -22,8 +22,6 @@ export function parseRouteAction(
   if (reader.has("prefix_rewrite") && regexRewrite !== undefined) {
     reader.refuse("regex_rewrite", "Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy");
   }
-  const maxGrpcTimeoutMs = reader.optionalDurationMs("max_grpc_timeout");
-  const grpcOffsetMs = reader.optionalDurationMs("grpc_timeout_offset");
   return {
     kind: "route",
     cluster: parseCluster(reader, ctx, isKnown),
@@ -35,9 +33,16 @@ export function parseRouteAction(
     appendXForwardedHost: reader.flag("append_x_forwarded_host"),
     timeoutMs: reader.optionalDurationMs("timeout") ?? 15_000,
     idleTimeoutMs: reader.optionalDurationMs("idle_timeout"),
-    maxStreamDurationMs: maxDuration?.optionalDurationMs("max_stream_duration"),
-    grpcTimeoutHeaderMaxMs: maxDuration?.optionalDurationMs("grpc_timeout_header_max") ?? maxGrpcTimeoutMs,
-    grpcTimeoutHeaderOffsetMs: maxDuration?.optionalDurationMs("grpc_timeout_header_offset") ?? grpcOffsetMs ?? 0,
+    maxGrpcTimeoutMs: reader.optionalDurationMs("max_grpc_timeout"),
+    grpcTimeoutOffsetMs: reader.optionalDurationMs("grpc_timeout_offset") ?? 0,
+    maxStreamDuration:
+      maxDuration === undefined
+        ? undefined
+        : {
+            maxStreamDurationMs: maxDuration.optionalDurationMs("max_stream_duration"),
+            grpcTimeoutHeaderMaxMs: maxDuration.optionalDurationMs("grpc_timeout_header_max"),
+            grpcTimeoutHeaderOffsetMs: maxDuration.optionalDurationMs("grpc_timeout_header_offset") ?? 0,
+          },
     retryPolicy: retryPolicy === undefined ? undefined : parseRetryPolicy(retryPolicy, ctx),
     requestMirrorPolicies: parseMirrorPolicies(reader, isKnown),
     priority: reader.choice<"DEFAULT" | "HIGH">("priority", "DEFAULT"),

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RouteAction } from "../../../host/config/route.ts";
 import { HeaderMap } from "../../../host/http/header-map.ts";
-import { finalTimeouts, parseGrpcTimeout } from "../../../host/router/timeouts.ts";
+import { parseGrpcTimeout } from "../../../host/http/grpc.ts";
+import { finalTimeouts } from "../../../host/router/timeouts.ts";
 import { type Fields, makeSnapshot } from "../../support/data-plane.ts";
 
 const GRPC: readonly (readonly [text: string, ms: number | undefined])[] = [
