@@ -23,6 +23,7 @@ const MALFORMED = -1;
 /** Names seen before, as one string each: comparing equal strings that are one is comparing pointers. */
 const KNOWN_NAMES = new Map<string, string>();
 const MAX_KNOWN_NAMES = 1024;
+const MAX_KNOWN_NAME_LENGTH = 64;
 for (const name of STATIC_NAMES) KNOWN_NAMES.set(name, name);
 
 export class HpackDecoder {
@@ -134,6 +135,6 @@ function knownName(name: string): string {
   const known = KNOWN_NAMES.get(name);
   if (known !== undefined) return known;
   // Bounded: names come from peers.
-  if (KNOWN_NAMES.size < MAX_KNOWN_NAMES) KNOWN_NAMES.set(name, name);
+  if (KNOWN_NAMES.size < MAX_KNOWN_NAMES && name.length <= MAX_KNOWN_NAME_LENGTH) KNOWN_NAMES.set(name, name);
   return name;
 }

@@ -27,6 +27,8 @@ const TIMER_SETTINGS = 0;
 const SETTINGS_TIMEOUT_MS = 30_000;
 /** Streams that we reset, whose last frames may be on the way still (RFC 9113 5.4.2). */
 const REMEMBERED_RESETS = 128;
+/** What a stream may buffer however many there are. */
+const MIN_STREAM_BUFFER = 64 * 1024;
 const KEEPALIVE_PING = new Uint8Array([0x6b, 0x65, 0x65, 0x70, 0x2d, 0x75, 0x70, 0x2e]);
 
 export abstract class Http2Session implements FrameHandler, FrameWriterOwner, KeepaliveOwner, TimerOwner {
@@ -39,8 +41,9 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
   protected readonly guard: FloodGuard;
   /** Nothing is read or written any more. */
   protected broken = false;
-  /** A stream with more than this to send is above its watermark. */
-  readonly streamBufferLimit: number;
+  private readonly bufferLimit: number;
+  /** Streams that have bytes to send and may not. */
+  waitingStreams = 0;
   protected readonly peer: PeerSettings;
   sendWindow = DEFAULT_WINDOW;
 
@@ -77,7 +80,7 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     this.block = new HeaderBlock(options);
     this.fragments = new HeaderFragments(options.maxHeaderBytes);
     this.guard = new FloodGuard(options, stats, clock, connection);
-    this.streamBufferLimit = Math.min(options.initialStreamWindowSize, connection.highWatermark);
+    this.bufferLimit = Math.min(options.initialStreamWindowSize, connection.highWatermark);
     this.reader = new FrameReader(this, isServer);
     this.hpackDecoder = new HpackDecoder(options.hpackTableSize);
     this.writer = new FrameWriter(connection, this.guard, options, this);
@@ -88,6 +91,11 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
 
   get peerInitialWindow(): number {
     return this.peer.initialWindowSize;
+  }
+
+  /** A stream with more than this to send is above its watermark: a share, or many stalled streams would add up to gigabytes. */
+  get streamBufferLimit(): number {
+    return Math.max(Math.min(this.bufferLimit, MIN_STREAM_BUFFER), this.bufferLimit / Math.max(1, this.waitingStreams));
   }
 
   // ---- what the sides differ in ----

@@ -207,6 +207,7 @@ export abstract class Http2Stream implements TimerOwner, FieldSource {
     }
     if (at < length) {
       this.pending ??= new ByteQueue();
+      if (this.pending.length === 0) session.waitingStreams++;
       this.pending.append(at === 0 ? data : data.subarray(at));
       session.stats.pendingSendBytes.add(length - at);
       session.sendQueue.add(this);
@@ -243,6 +244,7 @@ export abstract class Http2Stream implements TimerOwner, FieldSource {
     if (this.closed || pending === undefined || pending.length === 0 || this.sendWindow <= 0) return false;
     const bytes = pending.take(Math.min(MAX_FRAME_BYTES, this.sendWindow, this.session.sendWindow));
     this.session.stats.pendingSendBytes.add(-bytes.length);
+    if (pending.length === 0) this.session.waitingStreams--;
     const isLast = pending.length === 0 && this.localEnded;
     this.session.writeData(this, bytes, isLast && this.pendingTrailers === undefined);
     if (isLast) {
@@ -319,6 +321,7 @@ export abstract class Http2Stream implements TimerOwner, FieldSource {
     this.endFlush();
     this.pendingTrailers = undefined;
     if (this.pending !== undefined) {
+      if (this.pending.length > 0) this.session.waitingStreams--;
       this.session.stats.pendingSendBytes.add(-this.pending.length);
       this.pending = undefined;
     }

@@ -85,6 +85,30 @@ test("a client that opens no window holds what a stream may buffer, and no more"
   client.destroy();
 });
 
+test("200 streams of such a client hold a share each", async () => {
+  const perStream: number[] = [];
+  const app: Application = {
+    onRequest(stream) {
+      stream.encoder.encodeHeaders(HeaderMap.from([[":status", "200"]]), false);
+      let written = 0;
+      for (; !stream.isAbove && written < 10 * MIB; written += PIECE.length) stream.encoder.encodeData(PIECE, false);
+      perStream.push(written);
+    },
+  };
+  const server = await serve(app, { initialStreamWindowSize: 16 * MIB, maxConcurrentStreams: 1024 });
+  const client = begun(server, [4, 0]);
+  client.write(...Array.from({ length: 200 }, (_, i) => headers(2 * i + 1)));
+  await settled(client);
+  assert.equal(perStream.length, 200);
+  assert.equal(perStream[0], MIB + PIECE.length);
+  assert.equal(perStream[199], 65_536 + PIECE.length);
+  assert.ok(server.stats.pendingSendBytes.value < 200 * 128 * 1024, `${server.stats.pendingSendBytes.value} bytes`);
+  client.destroy();
+  await client.until(() => false);
+  while (!server.connections[0].isClosed) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(server.stats.pendingSendBytes.value, 0);
+});
+
 test("a client whose socket is full stops every stream", async () => {
   const app = endless();
   const server = await serve(app);

@@ -20,6 +20,7 @@ import {
 } from "../support/http2-frames.ts";
 
 export interface FrameCase {
+  /** Number and section; or the limit that the case is about. */
   readonly rfc: string;
   readonly name: string;
   readonly send: readonly Buffer[];
@@ -751,7 +752,7 @@ const limits: readonly FrameCase[] = [
     status: ok,
   },
   {
-    rfc: "D11",
+    rfc: "bombs",
     name: "an entry of the table, 16 000 times",
     send: [
       raw(
@@ -764,7 +765,7 @@ const limits: readonly FrameCase[] = [
     status: { 3: "200" },
   },
   {
-    rfc: "D11",
+    rfc: "bombs",
     name: "90 crumbs and 15 headers",
     send: [
       with_(
@@ -774,7 +775,12 @@ const limits: readonly FrameCase[] = [
     ],
     status: ok,
   },
-  { rfc: "D11", name: "129 crumbs", send: [with_(...Array.from({ length: 129 }, () => ["cookie", "a"] as const))], reset: { 1: INTERNAL } },
+  {
+    rfc: "bombs",
+    name: "129 crumbs",
+    send: [with_(...Array.from({ length: 129 }, () => ["cookie", "a"] as const))],
+    reset: { 1: INTERNAL },
+  },
   { rfc: "headers_with_underscores_action", name: "ALLOW", send: [with_(["a_b", "1"])], sees: [["a_b", "1"]], status: ok },
   {
     rfc: "headers_with_underscores_action",
