@@ -37,8 +37,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private readonly ctx: ConnManagerConfig;
   private readonly encoder: ResponseEncoder;
   private contexts: FilterContext[] = [];
-  decode: DecodeChain;
-  encode: EncodeChain;
+  readonly decode: DecodeChain;
+  readonly encode: EncodeChain;
   private requestEnded = false;
   private responseStarted = false;
   private responseEnded = false;
@@ -177,8 +177,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   // ---- set-up ----
 
   private createFilterChain(): void {
-    const decodeStates: HalfState[] = [];
-    const encodeStates: HalfState[] = [];
+    const decodeStates = this.decode.states;
+    const encodeStates = this.encode.states;
     const route = this.ctx.routes === undefined ? undefined : this.route();
     for (const factory of this.ctx.filters) {
       if (route?.filterDisabled(factory.name) ?? factory.disabled === true) continue;
@@ -190,11 +190,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       decodeStates.push(context.decodeState);
       if (context.encodeState !== undefined) encodeStates.push(context.encodeState);
     }
-    encodeStates.reverse();
-    const headers = this.decode.headers;
-    this.decode = new DecodeChain(this, decodeStates);
-    this.decode.headers = headers;
-    this.encode = new EncodeChain(this, encodeStates);
+    if (encodeStates.length > 1) encodeStates.reverse();
   }
 
   private allowUpgrade(): boolean {

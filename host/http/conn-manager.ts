@@ -42,6 +42,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   private requests = 0;
   private closeSoon = false;
   private closedLocally = false;
+  private isGone = false;
   private unsentAtClose = 0;
   private readonly openedAt: number;
 
@@ -119,6 +120,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   }
 
   onClose(error: string): void {
+    this.isGone = true;
     const stats = this.config.stats;
     for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer, this.drainTimer]) timer.clear();
     stats.downstreamCxActive.dec();
@@ -262,7 +264,8 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
    * begins again whenever it has read something.
    */
   private close(): void {
-    if (!this.connection.isOpen) return;
+    // The codec may have ended its writes already; the wait for the client's end is begun here all the same.
+    if (this.isGone || this.delayedCloseTimer.armed) return;
     this.closedLocally = true;
     this.idleTimer.clear();
     this.headersTimer.clear();

@@ -52,6 +52,8 @@ const SHORT_COOKIE = 20;
 /** A field takes at most this much more than its characters: three integers of five bytes. */
 const FIELD_BYTES = 16;
 const UPDATE_BYTES = 12;
+/** As long as an id or a path usually is. */
+const MAX_PLAIN = 48;
 /** What a peer has before it says otherwise (RFC 9113 6.5.2). */
 const DEFAULT_TABLE_SIZE = 4096;
 
@@ -138,7 +140,17 @@ export class HpackEncoder {
       }
       this.writeName(0, 0x0f, info.staticIndex, found, name);
     }
-    this.writeString(value);
+    this.writeOnce(value);
+  }
+
+  /** A value that differs in each message: the few bytes that the Huffman code saves cost more time than sending them. */
+  private writeOnce(value: string): void {
+    if (value.length > MAX_PLAIN) {
+      this.writeString(value);
+      return;
+    }
+    this.writeInteger(0, 0x7f, value.length);
+    this.at += this.bytes.latin1Write(value, this.at);
   }
 
   private writeName(first: number, mask: number, staticIndex: number, found: number, name: string): void {

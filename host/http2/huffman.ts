@@ -94,8 +94,36 @@ export function huffmanEncode(text: string, bytes: Uint8Array, at: number): numb
 
 let decoded = Buffer.allocUnsafeSlow(4096);
 
+// Servers that index nothing send the same short values again and again: what was decoded is remembered by its bytes. One slot a hash,
+// so a hostile peer can only miss.
+const SLOTS = 256;
+const SLOT_BYTES = 32;
+const encodedBytes = new Uint8Array(SLOTS * SLOT_BYTES);
+const encodedLength = new Uint8Array(SLOTS);
+const texts = new Array<string>(SLOTS).fill("");
+
 /** The text between `start` and `end`; undefined when it is no Huffman code (RFC 7541 5.2). */
 export function huffmanDecode(bytes: Uint8Array, start: number, end: number): string | undefined {
+  const size = end - start;
+  if (size > SLOT_BYTES || size < 2) return decode(bytes, start, end);
+  // Three places tell most values apart: ends differ in dates and numbers.
+  const slot = (size + bytes[start] * 7 + bytes[end - 1] * 31 + bytes[(start + end) >> 1] * 131 + bytes[end - 2] * 61) & (SLOTS - 1);
+  const from = slot * SLOT_BYTES;
+  if (encodedLength[slot] === size) {
+    let i = 0;
+    while (i < size && encodedBytes[from + i] === bytes[start + i]) i++;
+    if (i === size) return texts[slot];
+  }
+  const text = decode(bytes, start, end);
+  if (text !== undefined) {
+    for (let i = 0; i < size; i++) encodedBytes[from + i] = bytes[start + i];
+    encodedLength[slot] = size;
+    texts[slot] = text;
+  }
+  return text;
+}
+
+function decode(bytes: Uint8Array, start: number, end: number): string | undefined {
   // The shortest code has 5 bits.
   const capacity = Math.ceil(((end - start) * 8) / 5);
   if (capacity > decoded.length) decoded = Buffer.allocUnsafeSlow(capacity * 2);

@@ -31,6 +31,12 @@ function milliseconds(value: string | undefined): number | undefined {
   return value !== undefined && /^\d{1,12}$/.test(value) ? Number(value) : undefined;
 }
 
+function hasEnvoyHeader(names: readonly string[]): boolean {
+  // "x-e": the first characters tell nearly all others apart.
+  for (let i = 0; i < names.length; i++) if (names[i].charCodeAt(2) === 0x65 && names[i].startsWith("x-envoy-")) return true;
+  return false;
+}
+
 export function finalTimeouts(
   action: RouteAction,
   retry: RetryPolicy | undefined,
@@ -42,7 +48,7 @@ export function finalTimeouts(
   let perTryMs = retry?.perTryTimeoutMs ?? 0;
   let timeoutStatus = 504;
   // One look decides whether any of these headers is there: usually none is.
-  if (headers.names.some((name) => name.startsWith("x-envoy-"))) {
+  if (hasEnvoyHeader(headers.names)) {
     routeMs = milliseconds(headers.get("x-envoy-upstream-rq-timeout-ms")) ?? routeMs;
     if (router.respectExpectedRqTimeout) routeMs = milliseconds(headers.get("x-envoy-expected-rq-timeout-ms")) ?? routeMs;
     perTryMs = milliseconds(headers.get("x-envoy-upstream-rq-per-try-timeout-ms")) ?? perTryMs;

@@ -33,6 +33,10 @@ const TIMER_CONNECT = 0;
 const TIMER_IDLE = 1;
 const TIMER_MAX_DURATION = 2;
 
+function addressOf({ localAddress, localPort }: Socket): string {
+  return localAddress === undefined ? "" : localAddress.includes(":") ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+}
+
 export class PooledConnection implements ClientConnectionCallbacks, ConnectionCallbacks, TimerOwner {
   private readonly pool: ConnPool;
   private readonly breaker: CircuitBreaker;
@@ -48,6 +52,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   private connected = false;
   private timedOut = false;
   private closedLocally = false;
+  private ownAddress: string | undefined = undefined;
   /** Exchanges in progress. */
   private active = 0;
   /** In the pool's list of those with room. */
@@ -97,8 +102,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   }
 
   get localAddress(): string {
-    const { localAddress, localPort } = this.socket;
-    return localAddress === undefined ? "" : localAddress.includes(":") ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
+    this.ownAddress ??= addressOf(this.socket);
+    return this.ownAddress;
   }
 
   /** As logs write it. */
