@@ -1,5 +1,6 @@
 // Clusters and endpoints as the data plane believes them: envoy.config.cluster.v3 and endpoint.v3, defaults resolved.
 import type { Metadata } from "./route.ts";
+import type { TransportSocketMatch, UpstreamTransportSocket } from "./transport-socket.ts";
 
 export interface Cluster {
   readonly name: string;
@@ -35,6 +36,9 @@ export interface Cluster {
   readonly dropPerMillion: number;
   readonly ignoreHealthOnHostRemoval: boolean;
   readonly metadata: Metadata;
+  readonly transportSocket: UpstreamTransportSocket;
+  /** The first one that fits an endpoint is used for it; else `transportSocket`. */
+  readonly transportSocketMatches: readonly TransportSocketMatch[];
   /** cluster.track_timeout_budgets and friends that change nothing here are dropped by the parser. */
 }
 

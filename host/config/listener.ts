@@ -2,7 +2,9 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
+import type { ListenerFilterConfig } from "./listener-filter.ts";
 import type { PluginConfig } from "./plugin.ts";
+import type { DownstreamTransportSocket } from "./transport-socket.ts";
 import type { HeaderToAdd, Metadata, RouteConfiguration } from "./route.ts";
 
 export type TrafficDirection = "UNSPECIFIED" | "INBOUND" | "OUTBOUND";
@@ -13,7 +15,13 @@ export interface Listener {
   readonly addresses: readonly (SocketAddress | PipeAddress)[];
   readonly filterChains: readonly FilterChain[];
   readonly defaultFilterChain: FilterChain | undefined;
-  /** bind_to_port: false listeners are refused until original destination lands. */
+  /** false: it has no socket, and takes what another listener with use_original_dst hands over. */
+  readonly bindToPort: boolean;
+  readonly useOriginalDst: boolean;
+  readonly listenerFilters: readonly ListenerFilterConfig[];
+  /** Default 15000; 0 = off. */
+  readonly listenerFiltersTimeoutMs: number;
+  readonly continueOnListenerFiltersTimeout: boolean;
   readonly trafficDirection: TrafficDirection;
   /** Default 1 MiB: high watermark of a connection's buffers. */
   readonly perConnectionBufferLimitBytes: number;
@@ -29,6 +37,7 @@ export interface FilterChain {
   readonly name: string;
   readonly match: FilterChainMatch;
   readonly networkFilters: readonly NetworkFilter[];
+  readonly transportSocket: DownstreamTransportSocket;
   /** How long a connection may take before its filter chain is served; 0 = off. */
   readonly transportSocketConnectTimeoutMs: number;
   readonly metadata: Metadata;

@@ -2,7 +2,7 @@
 // makes a ConnectionManager for each connection; routes and filters are replaced in place.
 import type { FilterChain, HttpConnectionManager, Listener } from "../config/listener.ts";
 import type { Snapshot } from "../config/snapshot.ts";
-import { ConnectionManager } from "../http/conn-manager.ts";
+import { type CodecFactory, ConnectionManager } from "../http/conn-manager.ts";
 import type { ConnManagerConfig, DateCache } from "../http/conn-manager-config.ts";
 import { ConnManagerStats } from "../http/conn-manager-stats.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
@@ -66,7 +66,8 @@ export class HttpConnectionManagerFactory implements ChainFactory {
   }
 
   accept(connection: Connection, info: ConnectionInfo, onGone: (connection: ActiveConnection) => void): ActiveConnection {
-    return new ConnectionManager(connection, info, this.compiled, createHttp1Codec, onGone);
+    const codec = info.tls === undefined ? createHttp1Codec : createSecureHttp1Codec;
+    return new ConnectionManager(connection, info, this.compiled, codec, onGone);
   }
 
   setDraining(): void {
@@ -81,21 +82,23 @@ export class HttpConnectionManagerFactory implements ChainFactory {
   }
 }
 
-function createHttp1Codec(
-  connection: Connection,
-  callbacks: ConstructorParameters<typeof Http1ServerConnection>[1],
-  config: ConnManagerConfig,
-): Http1ServerConnection {
-  const { http1, maxRequestHeadersBytes, maxHeadersCount } = config.config;
-  return new Http1ServerConnection(connection, callbacks, {
-    acceptHttp10: http1.acceptHttp10,
-    defaultHostForHttp10: http1.defaultHostForHttp10,
-    allowAbsoluteUrl: http1.allowAbsoluteUrl,
-    allowChunkedLength: http1.allowChunkedLength,
-    secure: false,
-    maxHeaderBytes: maxRequestHeadersBytes,
-    maxHeaders: maxHeadersCount,
-    enableTrailers: http1.enableTrailers,
-    headerCase: http1.headerKeyFormat === "proper_case_words" ? "proper_case_words" : "default",
-  });
+const createHttp1Codec = http1Codec(false);
+const createSecureHttp1Codec = http1Codec(true);
+
+/** `secure`: over TLS, where the scheme of a request is "https". */
+function http1Codec(secure: boolean): CodecFactory {
+  return (connection, callbacks, config) => {
+    const { http1, maxRequestHeadersBytes, maxHeadersCount } = config.config;
+    return new Http1ServerConnection(connection, callbacks, {
+      acceptHttp10: http1.acceptHttp10,
+      defaultHostForHttp10: http1.defaultHostForHttp10,
+      allowAbsoluteUrl: http1.allowAbsoluteUrl,
+      allowChunkedLength: http1.allowChunkedLength,
+      secure,
+      maxHeaderBytes: maxRequestHeadersBytes,
+      maxHeaders: maxHeadersCount,
+      enableTrailers: http1.enableTrailers,
+      headerCase: http1.headerKeyFormat === "proper_case_words" ? "proper_case_words" : "default",
+    });
+  };
 }

@@ -8,6 +8,8 @@ export interface ConnectionFacts {
   readonly localPort: number;
   readonly remoteIp: string;
   readonly remotePort: number;
+  /** Of the socket itself, whatever a PROXY header said. */
+  readonly directRemoteIp: string;
   /** "" until a TLS inspector has seen a ClientHello. */
   readonly serverName: string;
   readonly transportProtocol: "raw_buffer" | "tls";
@@ -68,7 +70,7 @@ const CRITERIA: readonly Criterion[] = [
     if (wanted.length === 0) return 0;
     return wanted.some((protocol) => facts.applicationProtocols.includes(protocol)) ? 1 : -1;
   },
-  ({ directSource }, facts) => longest(directSource, facts.remoteIp),
+  ({ directSource }, facts) => longest(directSource, facts.directRemoteIp),
   ({ chain }, facts) => {
     if (chain.match.sourceType === "ANY") return 0;
     return (chain.match.sourceType === "SAME_IP_OR_LOOPBACK") === isLocal(facts) ? 1 : -1;

@@ -285,6 +285,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     const now = this.ctx.clock.now;
     info.upstreamHost = attempt.host.address;
     info.upstreamLocalAddress = connection.localAddress;
+    info.upstreamTls = connection.tls;
     info.upstreamConnectionReadyAt = now;
     info.upstreamFirstByteSentAt = now;
     if (!this.headers.has(":method")) this.refuseHeaders(attempt, "missing required header: :method");

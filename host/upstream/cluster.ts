@@ -5,10 +5,12 @@ import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import type { ConnectionStats, Flusher } from "../net/connection.ts";
+import type { Secrets } from "../net/tls-context.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ClusterStats } from "./cluster-stats.ts";
+import { UpstreamConnector } from "./connect.ts";
 import { ConnPool } from "./conn-pool.ts";
 import { Host } from "./host.ts";
 import { HostSet } from "./host-set.ts";
@@ -33,6 +35,7 @@ export class ClusterEntry {
   private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
   private hostSet: HostSet;
   private readonly pools = new Map<Host, { DEFAULT: ConnPool | undefined; HIGH: ConnPool | undefined }>();
+  readonly connector: UpstreamConnector;
   private assignment: EndpointAssignment | undefined = undefined;
 
   constructor(config: Cluster, ctx: ClusterContext) {
@@ -46,6 +49,7 @@ export class ClusterEntry {
       sent: (bytes) => this.stats.upstreamCxTxBytesTotal.add(bytes),
     };
     this.codecOptions = codecOptions(config);
+    this.connector = new UpstreamConnector(config, ctx.stats, () => ctx.clock.wallMs());
     this.breakers = this.makeBreakers();
     this.hostSet = new HostSet(config, config.overprovisioningFactor, [], ctx.random, this.stats);
   }
@@ -59,7 +63,9 @@ export class ClusterEntry {
   }
 
   /** Takes over a new configuration and membership; `assignment` is undefined for endpoints given inline. */
-  update(config: Cluster, assignment: EndpointAssignment | undefined): void {
+  update(config: Cluster, assignment: EndpointAssignment | undefined, secrets: Secrets): void {
+    // New secrets are for new connections: those that exist go on.
+    if (this.connector.update(config, secrets)) this.drainPools();
     const configChanged = config !== this.config;
     if (!configChanged && assignment === this.assignment && this.hostSet.hosts.length > 0) return;
     if (configChanged) {

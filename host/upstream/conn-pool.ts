@@ -5,9 +5,10 @@ import { Timer, type TimerOwner } from "../base/clock.ts";
 import type { ClientConnection, ClientConnectionCallbacks, RequestEncoder, ResponseDecoder } from "../http/codec.ts";
 import { Http1ClientConnection } from "../http1/client.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
-import { connectReader } from "../net/socket-reader.ts";
+import type { TlsInfo } from "../net/tls-info.ts";
 import type { ClusterEntry } from "./cluster.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
+import { ANY_CONNECTION } from "./connect.ts";
 import type { Host } from "./host.ts";
 
 export type PoolFailure = "Overflow" | "ConnectionFailure" | "ConnectionTimeout";
@@ -27,6 +28,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
   private readonly breaker: CircuitBreaker;
   readonly connection: Connection;
   private readonly socket: Socket;
+  /** undefined without TLS. */
+  tls: TlsInfo | undefined = undefined;
   private codec: ClientConnection | undefined = undefined;
   private readonly connectTimer = new Timer(this, TIMER_CONNECT);
   private readonly idleTimer = new Timer(this, TIMER_IDLE);
@@ -44,23 +47,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.breaker = breaker;
     const cluster = pool.cluster;
     this.startedAt = cluster.clock.now;
-    const address = pool.host.endpoint.address;
     const config = cluster.config;
-    const reader =
-      address.kind === "pipe"
-        ? connectReader({ path: address.path, allowHalfOpen: true })
-        : connectReader({
-            host: address.address,
-            port: address.port,
-            allowHalfOpen: true,
-            noDelay: true,
-            localAddress: config.upstreamBindAddress,
-            keepAlive: config.tcpKeepalive !== undefined,
-            keepAliveInitialDelay: config.tcpKeepalive?.probeStartMs,
-          });
+    const reader = cluster.connector.connect(pool.host.endpoint, ANY_CONNECTION, (tls) => this.onConnect(tls));
     this.socket = reader.socket;
     this.connection = new Connection(reader, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
-    this.socket.once("connect", () => this.onConnect());
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
     cluster.stats.upstreamCxTotal.inc();
     cluster.stats.upstreamCxActive.inc();
@@ -70,8 +60,9 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     breaker.connections.inc();
   }
 
-  private onConnect(): void {
+  private onConnect(tls: TlsInfo | undefined): void {
     const cluster = this.pool.cluster;
+    this.tls = tls;
     this.connection.enter();
     this.connectTimer.clear();
     this.connected = true;

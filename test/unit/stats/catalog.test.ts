@@ -37,6 +37,11 @@ const listener: Listener = {
   accessLogs: [],
   metadata: {},
   ignoreGlobalConnLimit: false,
+  bindToPort: true,
+  useOriginalDst: false,
+  listenerFilters: [],
+  listenerFiltersTimeoutMs: 0,
+  continueOnListenerFiltersTimeout: false,
 };
 
 const thresholds: Thresholds = {

@@ -1,0 +1,147 @@
+// TLS to the hosts of a cluster on one worker: the context in force, sessions, and handshakes with it (Envoy: UpstreamTlsContext). A
+// session is used again only for the host and name that it was made with, and ends with the context that verified its peer.
+import { isIP, type Socket } from "node:net";
+import { connect, type ConnectionOptions, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import type { UpstreamTlsContext } from "../config/transport-socket.ts";
+import type { Certificate } from "../net/certificate.ts";
+import { TlsReader } from "../net/socket-reader.ts";
+import {
+  isSameMaterial,
+  leafOf,
+  makeVerifier,
+  resolveMaterial,
+  type Secrets,
+  secureContextOptions,
+  type TlsMaterial,
+} from "../net/tls-context.ts";
+import { tlsErrorText, verifyErrorText } from "../net/tls-errors.ts";
+import { TlsInfo } from "../net/tls-info.ts";
+import { TlsStats } from "../net/tls-stats.ts";
+import type { PeerVerifier } from "../net/tls-verify.ts";
+import type { Counter, StatsStore } from "../stats/store.ts";
+
+interface ClientContext {
+  readonly secureContext: SecureContext;
+  readonly verifier: PeerVerifier;
+  readonly leaf: Certificate | undefined;
+  /** By host and name; the oldest leaves first. */
+  readonly sessions: Map<string, Buffer>;
+}
+
+/** What a handshake needs to know of the connection that it is for. */
+export interface TlsTarget {
+  /** "ip:port" or a path. */
+  readonly address: string;
+  /** Of the endpoint, "" without. */
+  readonly hostname: string;
+  /** What the request asks for (auto_sni), "" without; goes before the configured name. */
+  readonly serverName: string;
+  /** auto_san_validation: the certificate must be for `serverName`. */
+  readonly validatesName: boolean;
+}
+
+export class UpstreamTls {
+  private readonly config: UpstreamTlsContext;
+  private readonly stats: TlsStats;
+  private readonly updates: Counter;
+  private readonly notReady: Counter;
+  private readonly nowMs: () => number;
+  private material: TlsMaterial | undefined = undefined;
+  private context: ClientContext | undefined = undefined;
+
+  constructor(config: UpstreamTlsContext, store: StatsStore, clusterPrefix: string, nowMs: () => number) {
+    this.config = config;
+    this.stats = new TlsStats(store, clusterPrefix);
+    this.updates = store.counter(`${clusterPrefix}client_ssl_socket_factory.ssl_context_update_by_sds`);
+    this.notReady = store.counter(`${clusterPrefix}client_ssl_socket_factory.upstream_context_secrets_not_ready`);
+    this.nowMs = nowMs;
+  }
+
+  update(secrets: Secrets): void {
+    const material = resolveMaterial(this.config.common, secrets);
+    if (material === undefined || (this.material !== undefined && isSameMaterial(material, this.material))) return;
+    if (this.material !== undefined) this.updates.inc();
+    this.material = material;
+    const [certificate] = material.certificates;
+    this.context = {
+      secureContext: createSecureContext(secureContextOptions(this.config.common, material.validation, material.certificates)),
+      verifier: makeVerifier(material),
+      leaf: certificate === undefined ? undefined : leafOf(certificate),
+      sessions: new Map(),
+    };
+  }
+
+  /** Wraps a socket that connects; `onSecure` comes when the peer is verified, and else the socket ends with an error. */
+  wrap(carrier: Socket, target: TlsTarget, onSecure: (info: TlsInfo) => void): TlsReader {
+    const { context, config } = this;
+    const serverName = target.serverName || (config.autoHostSni && target.hostname !== "" ? target.hostname : config.sni);
+    const key = `${target.address} ${serverName}`;
+    const { alpnProtocols } = config.common;
+    const session = context?.sessions.get(key);
+    // TLS 1.3 says of its tickets that each is for one connection.
+    if (session !== undefined) context?.sessions.delete(key);
+    const options: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
+      socket: carrier,
+      allowHalfOpen: true,
+      ...(context === undefined ? {} : { secureContext: context.secureContext }),
+      ...(serverName === "" || isIP(serverName) !== 0 ? {} : { servername: serverName }),
+      ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
+      ...(session === undefined ? {} : { session }),
+      // Who the peer is, is judged in onHandshake, by what the configuration asks for and nothing else.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+    };
+    const socket = connect(options);
+    if (context === undefined) {
+      this.notReady.inc();
+      socket.destroy(failure("secrets of the TLS context are not there yet"));
+      return new TlsReader(socket, carrier);
+    }
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code?.startsWith("ERR_SSL_") === true) this.stats.connectionError.inc();
+    });
+    if (config.maxSessionKeys > 0 && !context.verifier.needsChain) {
+      socket.on("session", (made: Buffer) => this.keepSession(context, key, made));
+    }
+    const validated = config.autoSniSanValidation || target.validatesName ? serverName : "";
+    const reader = new TlsReader(socket, carrier);
+    socket.once("secureConnect", () => this.onHandshake(socket, context, validated, reader, onSecure));
+    return reader;
+  }
+
+  private onHandshake(
+    socket: TLSSocket,
+    context: ClientContext,
+    validated: string,
+    reader: TlsReader,
+    onSecure: (info: TlsInfo) => void,
+  ): void {
+    const verdict =
+      context.verifier.isActive || validated !== ""
+        ? context.verifier.verify(socket, true, this.nowMs(), validated)
+        : { failure: undefined, reason: "", peer: context.verifier.read(socket), isValidated: false };
+    if (verdict.failure !== undefined) {
+      this.stats.refused(verdict.failure);
+      socket.destroy(failure(verifyErrorText(verdict.reason)));
+      return;
+    }
+    this.stats.completed(socket, verdict.peer !== undefined);
+    onSecure(new TlsInfo(socket, verdict.peer, verdict.isValidated, context.leaf));
+    reader.start();
+  }
+
+  private keepSession(context: ClientContext, key: string, session: Buffer): void {
+    const { sessions } = context;
+    sessions.delete(key);
+    sessions.set(key, session);
+    for (const oldest of sessions.keys()) {
+      if (sessions.size <= this.config.maxSessionKeys) break;
+      sessions.delete(oldest);
+    }
+  }
+}
+
+function failure(text: string): Error {
+  const reason = text.startsWith("TLS_error") ? text : tlsErrorText("CONTEXT_NOT_READY", text);
+  return Object.assign(new Error(reason), { code: reason });
+}
