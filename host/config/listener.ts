@@ -124,6 +124,8 @@ export interface HttpConnectionManager {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly forwardClientCertDetails: "SANITIZE" | "FORWARD_ONLY" | "APPEND_FORWARD" | "SANITIZE_SET" | "ALWAYS_FORWARD_ONLY";
+  /** set_current_client_cert_details: what x-forwarded-client-cert says beyond By and Hash. */
+  readonly clientCertDetails: ClientCertDetails;
   readonly proxy100Continue: boolean;
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
@@ -141,6 +143,14 @@ export interface HttpConnectionManager {
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
   readonly localReply: LocalReplyConfig | undefined;
+}
+
+export interface ClientCertDetails {
+  readonly subject: boolean;
+  readonly cert: boolean;
+  readonly chain: boolean;
+  readonly dns: boolean;
+  readonly uri: boolean;
 }
 
 export interface LocalReplyConfig {

@@ -10,7 +10,8 @@ import { type ChainOwner, DecodeChain, EncodeChain, type HalfState } from "./fil
 import { type DownstreamWatermarkCallbacks, FilterContext } from "./filter-context.ts";
 import { HeaderMap } from "./header-map.ts";
 import { buildLocalReply } from "./local-reply.ts";
-import { applyForwardClientCert, mutateRequestHeaders, removeHopByHop } from "./request-headers.ts";
+import { applyForwardClientCert } from "./client-cert.ts";
+import { mutateRequestHeaders, removeHopByHop } from "./request-headers.ts";
 import { checkRequest } from "./request-rules.ts";
 import { ResponseFlag, StreamInfo } from "./stream-info.ts";
 
@@ -108,7 +109,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       else headers.add("expect", "100-continue");
     }
     removeHopByHop(headers, this.upgrade !== "" && this.upgrade !== "connect");
-    applyForwardClientCert(headers, config, info.connection.mtls);
+    applyForwardClientCert(headers, config, info.connection.tls);
     mutateRequestHeaders(headers, info, this.manager.requestHeaderContext);
 
     this.createFilterChain();

@@ -11,6 +11,8 @@ import { type AcceptFailure, type AcceptOwner, AcceptedSocket } from "./accepted
 import { DownstreamTls } from "./downstream-tls.ts";
 import { FilterChainMatcher } from "./filter-chain-match.ts";
 import type { ListenerFilter } from "./listener-filters/filter.ts";
+import { createListenerFilters } from "./listener-filters/index.ts";
+import { loadOriginalDst } from "./listener-filters/original-dst.ts";
 import { listenShared } from "./reuse-port.ts";
 import { acceptReader, type SocketReader, type TlsReader } from "./socket-reader.ts";
 import type { Secrets } from "./tls-context.ts";
@@ -43,6 +45,7 @@ export interface ListenerContext {
   /** Counts connections of the whole worker. */
   nextConnectionId(): number;
   readonly secrets: Secrets;
+  runtime(key: string): number | string | boolean | undefined;
   wallMs(): number;
   /** The listener of a restored destination; undefined: none. */
   listenerAt(ip: string, port: number): ActiveListener | undefined;
@@ -121,7 +124,8 @@ export class ActiveListener implements AcceptOwner {
   private chains = new Map<FilterChain, ChainFactory>();
   private matcher: FilterChainMatcher;
   private readonly connections = new Map<ActiveConnection, ChainFactory>();
-  private readonly filters: readonly ListenerFilter[] = [];
+  private filters: readonly ListenerFilter[] = [];
+  private filtersKey = "";
   /** Chains with TLS; one that stays keeps its context, and its sessions. */
   private tls = new Map<FilterChain, DownstreamTls>();
   private readonly accepting = new Set<AcceptedSocket>();
@@ -147,6 +151,16 @@ export class ActiveListener implements AcceptOwner {
     }
     this.chains = chains;
     this.compileTls(all, config);
+    // Filters that stay keep what they count (a bucket of tokens).
+    const filtersKey = structuralKey([config.listenerFilters, config.useOriginalDst]);
+    if (filtersKey !== this.filtersKey) {
+      this.filters = createListenerFilters(config, {
+        stats: this.ctx.stats,
+        clock: this.ctx.flusher.clock,
+        runtime: (key) => this.ctx.runtime(key),
+      });
+      this.filtersKey = filtersKey;
+    }
     return new FilterChainMatcher(config.filterChains, config.defaultFilterChain);
   }
 
@@ -170,6 +184,8 @@ export class ActiveListener implements AcceptOwner {
   }
 
   async listen(): Promise<void> {
+    if (this.filters.some((filter) => filter.asksKernel === true)) await loadOriginalDst();
+    if (!this.config.bindToPort) return;
     for (const address of this.config.addresses) {
       const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
       if (address.kind === "pipe") {

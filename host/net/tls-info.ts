@@ -2,7 +2,7 @@
 // cheap, and from certificates when it is first asked for. Access logs, wasm attributes and x-forwarded-client-cert read it.
 import { createHash, type X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import { type Certificate, type GeneralName, sha256 } from "./certificate.ts";
+import { type Certificate, type GeneralName, readCertificate, sha256 } from "./certificate.ts";
 import type { PeerCertificate } from "./tls-verify.ts";
 
 /** In Node's documentation, not in its types: false until a client has named a server. */
@@ -50,6 +50,10 @@ export class TlsInfo {
     for (let at = this.x509; at !== undefined && chain.length < MAX_CHAIN; at = at.issuerCertificate) chain.push(at.raw);
     this.chain = chain;
     return chain;
+  }
+
+  get peerChainSerials(): readonly string[] {
+    return this.peerChain.map((raw, index) => (index === 0 && this.peer !== undefined ? this.peer : readCertificate(raw)).serial);
   }
 
   get peerPem(): string {

@@ -65,11 +65,6 @@ export class PeerVerifier {
     return this.hasAuthorities || this.matchers.length > 0 || this.hashes.size > 0 || this.keys.size > 0;
   }
 
-  /** Sessions keep a certificate but no chain, which this validator needs. */
-  get needsChain(): boolean {
-    return this.spiffe !== undefined;
-  }
-
   /** `serverName`: with auto_sni_san_validation, the name that the certificate must be for. */
   verify(socket: TLSSocket, isRequired: boolean, nowMs: number, serverName = ""): Verdict {
     const x509 = socket.getPeerX509Certificate();

@@ -17,7 +17,7 @@ import {
 import { tlsErrorText, verifyErrorText } from "../net/tls-errors.ts";
 import { TlsInfo } from "../net/tls-info.ts";
 import { TlsStats } from "../net/tls-stats.ts";
-import type { PeerVerifier } from "../net/tls-verify.ts";
+import type { PeerVerifier, Verdict } from "../net/tls-verify.ts";
 import type { Counter, StatsStore } from "../stats/store.ts";
 
 interface ClientContext {
@@ -25,7 +25,13 @@ interface ClientContext {
   readonly verifier: PeerVerifier;
   readonly leaf: Certificate | undefined;
   /** By host and name; the oldest leaves first. */
-  readonly sessions: Map<string, Buffer>;
+  readonly sessions: Map<string, KnownSession>;
+}
+
+/** A session, and whom it was made with: what is resumed shows no certificate again. */
+interface KnownSession {
+  readonly session: Buffer;
+  readonly verdict: Verdict;
 }
 
 /** What a handshake needs to know of the connection that it is for. */
@@ -75,18 +81,18 @@ export class UpstreamTls {
   wrap(carrier: Socket, target: TlsTarget, onSecure: (info: TlsInfo) => void): TlsReader {
     const { context, config } = this;
     const serverName = target.serverName || (config.autoHostSni && target.hostname !== "" ? target.hostname : config.sni);
-    const key = `${target.address} ${serverName}`;
+    const key = `${target.address} ${serverName} ${target.validatesName}`;
     const { alpnProtocols } = config.common;
-    const session = context?.sessions.get(key);
+    const known = context?.sessions.get(key);
     // TLS 1.3 says of its tickets that each is for one connection.
-    if (session !== undefined) context?.sessions.delete(key);
+    if (known !== undefined) context?.sessions.delete(key);
     const options: ConnectionOptions & { readonly allowHalfOpen: boolean } = {
       socket: carrier,
       allowHalfOpen: true,
       ...(context === undefined ? {} : { secureContext: context.secureContext }),
       ...(serverName === "" || isIP(serverName) !== 0 ? {} : { servername: serverName }),
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
-      ...(session === undefined ? {} : { session }),
+      ...(known === undefined ? {} : { session: known.session }),
       // Who the peer is, is judged in onHandshake, by what the configuration asks for and nothing else.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
@@ -100,45 +106,81 @@ export class UpstreamTls {
     socket.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code?.startsWith("ERR_SSL_") === true) this.stats.connectionError.inc();
     });
-    if (config.maxSessionKeys > 0 && !context.verifier.needsChain) {
-      socket.on("session", (made: Buffer) => this.keepSession(context, key, made));
-    }
-    const validated = config.autoSniSanValidation || target.validatesName ? serverName : "";
     const reader = new TlsReader(socket, carrier);
-    socket.once("secureConnect", () => this.onHandshake(socket, context, validated, reader, onSecure));
+    const handshake: Handshake = {
+      socket,
+      context,
+      reader,
+      onSecure,
+      key,
+      known,
+      validated: config.autoSniSanValidation || target.validatesName ? serverName : "",
+      session: undefined,
+      verdict: undefined,
+    };
+    if (config.maxSessionKeys > 0) {
+      socket.on("session", (made: Buffer) => {
+        handshake.session = made;
+        this.keepSession(handshake);
+      });
+    }
+    socket.once("secureConnect", () => this.onHandshake(handshake));
     return reader;
   }
 
-  private onHandshake(
-    socket: TLSSocket,
-    context: ClientContext,
-    validated: string,
-    reader: TlsReader,
-    onSecure: (info: TlsInfo) => void,
-  ): void {
-    const verdict =
-      context.verifier.isActive || validated !== ""
-        ? context.verifier.verify(socket, true, this.nowMs(), validated)
-        : { failure: undefined, reason: "", peer: context.verifier.read(socket), isValidated: false };
+  private onHandshake(handshake: Handshake): void {
+    const { socket, context, known } = handshake;
+    const isResumed = known !== undefined && socket.isSessionReused();
+    const verdict = isResumed ? this.again(known.verdict) : this.verify(handshake);
     if (verdict.failure !== undefined) {
       this.stats.refused(verdict.failure);
       socket.destroy(failure(verifyErrorText(verdict.reason)));
       return;
     }
+    handshake.verdict = verdict;
+    this.keepSession(handshake);
     this.stats.completed(socket, verdict.peer !== undefined);
-    onSecure(new TlsInfo(socket, verdict.peer, verdict.isValidated, context.leaf));
-    reader.start();
+    handshake.onSecure(new TlsInfo(socket, verdict.peer, verdict.isValidated, context.leaf));
+    handshake.reader.start();
   }
 
-  private keepSession(context: ClientContext, key: string, session: Buffer): void {
+  private verify({ socket, context, validated }: Handshake): Verdict {
+    const { verifier } = context;
+    if (verifier.isActive || validated !== "") return verifier.verify(socket, true, this.nowMs(), validated);
+    return { failure: undefined, reason: "", peer: verifier.read(socket), isValidated: false };
+  }
+
+  /** The same context has verified the same peer under the same name; only time has passed. */
+  private again(verdict: Verdict): Verdict {
+    const isExpired = verdict.isValidated && (verdict.peer?.certificate.notAfterMs ?? 0) < this.nowMs();
+    return isExpired ? { failure: "fail_verify_error", reason: "certificate has expired", peer: undefined, isValidated: false } : verdict;
+  }
+
+  /** Only once both are there: the session, and the verdict on who it was made with. TLS 1.3 sends sessions later, 1.2 before. */
+  private keepSession({ context, key, session, verdict }: Handshake): void {
+    if (session === undefined || verdict === undefined) return;
     const { sessions } = context;
     sessions.delete(key);
-    sessions.set(key, session);
+    sessions.set(key, { session, verdict });
     for (const oldest of sessions.keys()) {
       if (sessions.size <= this.config.maxSessionKeys) break;
       sessions.delete(oldest);
     }
   }
+}
+
+/** One handshake in progress, and afterwards what its sessions need. */
+interface Handshake {
+  readonly socket: TLSSocket;
+  readonly context: ClientContext;
+  readonly reader: TlsReader;
+  readonly onSecure: (info: TlsInfo) => void;
+  readonly key: string;
+  readonly known: KnownSession | undefined;
+  /** The name that the certificate must be for; "": none. */
+  readonly validated: string;
+  session: Buffer | undefined;
+  verdict: Verdict | undefined;
 }
 
 function failure(text: string): Error {

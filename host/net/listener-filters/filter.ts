@@ -9,6 +9,8 @@ export type ListenerFilterStatus = "continue" | "wait" | "close";
 export interface ListenerFilter {
   /** The most bytes that it may wait for; 0: it decides without any. What is still undecided then gets onData for the last time. */
   readonly maxReadBytes: number;
+  /** It calls libc, which must be loaded first. */
+  readonly asksKernel?: boolean;
   onAccept(facts: AcceptedFacts): ListenerFilterStatus;
   /** `data` holds everything from the first byte that no filter consumed. */
   onData(data: Buffer, facts: AcceptedFacts): ListenerFilterStatus;
