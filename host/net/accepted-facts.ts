@@ -15,6 +15,8 @@ export class AcceptedFacts {
   readonly directRemotePort: number;
   /** "" until a TLS inspector has seen a ClientHello; lower case. */
   serverName = "";
+  /** The same, of whoever has read a ClientHello; undefined until somebody has. */
+  helloServerName: string | undefined = undefined;
   transportProtocol: "raw_buffer" | "tls" = "raw_buffer";
   applicationProtocols: readonly string[] = NO_PROTOCOLS;
   /** A filter has put the address in place that the client meant to reach. */

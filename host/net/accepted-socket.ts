@@ -7,10 +7,12 @@ import { type Clock, Timer, type TimerOwner } from "../base/clock.ts";
 import type { AcceptedFacts } from "./accepted-facts.ts";
 import type { DownstreamTls, HandshakeCallbacks } from "./downstream-tls.ts";
 import type { ListenerFilter } from "./listener-filters/filter.ts";
+import { SERVER_NAME_PEEK } from "./server-name-peek.ts";
 import type { TlsReader } from "./socket-reader.ts";
 import type { TlsInfo } from "./tls-info.ts";
 
 const EMPTY = Buffer.alloc(0);
+const PEEK: readonly ListenerFilter[] = [SERVER_NAME_PEEK];
 const TIMER_FILTERS = 0;
 const TIMER_HANDSHAKE = 1;
 
@@ -38,6 +40,8 @@ export class AcceptedSocket implements TimerOwner, HandshakeCallbacks {
   private bytes: Buffer = EMPTY;
   private isReading = false;
   private isOver = false;
+  /** The handshake that waits for the name of the server. */
+  private peekFor: DownstreamTls | undefined = undefined;
   private secure: TLSSocket | undefined = undefined;
 
   constructor(socket: Socket, facts: AcceptedFacts, clock: Clock, owner: AcceptOwner) {
@@ -101,13 +105,16 @@ export class AcceptedSocket implements TimerOwner, HandshakeCallbacks {
     this.run(false);
   };
 
-  private readonly onEnd = (): void => this.fail("filters_remote_close");
-  private readonly onError = (): void => this.fail("filters_remote_close");
+  private readonly onEnd = (): void => this.fail(this.peekFor === undefined ? "filters_remote_close" : "handshake_failed");
+  private readonly onError = this.onEnd;
 
   private finishFilters(): void {
     this.timer.clear();
     this.stopReading();
-    this.owner.onFiltersDone(this);
+    const { peekFor } = this;
+    this.peekFor = undefined;
+    if (peekFor === undefined) this.owner.onFiltersDone(this);
+    else this.shake(peekFor);
   }
 
   private stopReading(): void {
@@ -135,10 +142,19 @@ export class AcceptedSocket implements TimerOwner, HandshakeCallbacks {
 
   handshake(tls: DownstreamTls, timeoutMs: number): void {
     this.handshakeStartedAt = this.clock.now;
+    this.clock.start(this.handshakeTimer, timeoutMs);
+    if (tls.choosesByName && this.facts.helloServerName === undefined) {
+      this.peekFor = tls;
+      this.filters = PEEK;
+      this.next = 0;
+      this.run(true);
+    } else this.shake(tls);
+  }
+
+  private shake(tls: DownstreamTls): void {
     const bytes = this.takeBytes();
     if (bytes.length > 0) this.socket.unshift(bytes);
-    this.clock.start(this.handshakeTimer, timeoutMs);
-    this.secure = tls.accept(this.socket, this);
+    this.secure = tls.accept(this.socket, this.facts.helloServerName ?? "", this);
     if (this.secure === undefined) this.fail("handshake_failed");
   }
 

@@ -1,11 +1,19 @@
 // TLS of one filter chain on one worker: the context in force, and handshakes with it (Envoy: DownstreamTlsContext). A handshake that
 // fails is counted under Envoy's names and leaves nothing behind; one that succeeds gives a verified connection.
 import type { Socket } from "node:net";
-import { type SecureContext, TLSSocket, type TLSSocketOptions } from "node:tls";
+import { TLSSocket, type TLSSocketOptions } from "node:tls";
 import type { DownstreamTlsContext } from "../config/transport-socket.ts";
 import type { Counter, StatsStore } from "../stats/store.ts";
 import { TlsReader } from "./socket-reader.ts";
-import { isSameMaterial, resolveMaterial, type Secrets, ServerTlsContext, type TlsMaterial } from "./tls-context.ts";
+import {
+  isSameMaterial,
+  type NamedContext,
+  resolveMaterial,
+  type Secrets,
+  ServerTlsContext,
+  shownLeaf,
+  type TlsMaterial,
+} from "./tls-context.ts";
 import { TlsInfo } from "./tls-info.ts";
 import { TlsStats } from "./tls-stats.ts";
 import { NO_PEER } from "./tls-verify.ts";
@@ -43,8 +51,13 @@ export class DownstreamTls {
     this.context = new ServerTlsContext(this.config, material);
   }
 
+  /** Whether accept() must be told the name that the client gives. */
+  get choosesByName(): boolean {
+    return this.context?.choosesByName === true;
+  }
+
   /** Starts the handshake on an accepted socket; bytes that were read from it already stand in its own buffer. */
-  accept(socket: Socket, callbacks: HandshakeCallbacks): TLSSocket | undefined {
+  accept(socket: Socket, serverName: string, callbacks: HandshakeCallbacks): TLSSocket | undefined {
     const context = this.context;
     if (context === undefined) {
       // Secrets did not come within the initial fetch timeout: Envoy closes such connections too.
@@ -52,19 +65,17 @@ export class DownstreamTls {
       return undefined;
     }
     const { alpnProtocols } = this.config.common;
+    const chosen = context.choose(serverName);
     const options: TLSSocketOptions = {
       isServer: true,
-      secureContext: context.secureContext,
+      secureContext: chosen.secureContext,
       requestCert: context.requestsCertificate,
       // OpenSSL then refuses a client without a certificate by itself; a wrong certificate is refused below.
       rejectUnauthorized: context.requestsCertificate && this.config.requireClientCertificate,
       ...(alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...alpnProtocols] }),
-      SNICallback: (name: string, done: (error: Error | null, context?: SecureContext) => void) => {
-        done(null, context.choose(name));
-      },
     };
     const secure = new TLSSocket(socket, options);
-    new Handshake(secure, socket, context, this.config, this.stats, this.nowMs, callbacks);
+    new Handshake(secure, socket, context, chosen, this.config, this.stats, this.nowMs, callbacks);
     return secure;
   }
 }
@@ -73,6 +84,7 @@ class Handshake {
   private readonly secure: TLSSocket;
   private readonly carrier: Socket;
   private readonly context: ServerTlsContext;
+  private readonly chosen: NamedContext;
   private readonly config: DownstreamTlsContext;
   private readonly stats: TlsStats;
   private readonly nowMs: () => number;
@@ -83,6 +95,7 @@ class Handshake {
     secure: TLSSocket,
     carrier: Socket,
     context: ServerTlsContext,
+    chosen: NamedContext,
     config: DownstreamTlsContext,
     stats: TlsStats,
     nowMs: () => number,
@@ -91,6 +104,7 @@ class Handshake {
     this.secure = secure;
     this.carrier = carrier;
     this.context = context;
+    this.chosen = chosen;
     this.config = config;
     this.stats = stats;
     this.nowMs = nowMs;
@@ -116,7 +130,7 @@ class Handshake {
     this.isOver = true;
     this.stats.completed(secure, verdict.peer !== undefined);
     secure.off("close", this.onClose);
-    const info = new TlsInfo(secure, verdict.peer, verdict.isValidated, context.leafFor(serverName));
+    const info = new TlsInfo(secure, verdict.peer, verdict.isValidated, shownLeaf(this.chosen, secure));
     this.callbacks.onSecure(new TlsReader(secure, this.carrier), info);
   };
 

@@ -2,7 +2,7 @@
 // connections keep what they began with. Each context has ticket keys and a session id context of its own, so that no session
 // leaves the configuration under which its peer was verified.
 import { constants, randomBytes, X509Certificate } from "node:crypto";
-import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions } from "node:tls";
+import { createSecureContext, rootCertificates, type SecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type {
   CommonTlsContext,
   DownstreamTlsContext,
@@ -87,16 +87,16 @@ export function leafOf(certificate: TlsCertificate): Certificate | undefined {
   return certificate.pkcs12 === undefined ? readCertificate(new X509Certificate(Buffer.from(certificate.certificateChain)).raw) : undefined;
 }
 
-interface NamedContext {
+export interface NamedContext {
   readonly names: readonly string[];
   readonly secureContext: SecureContext;
-  readonly leaf: Certificate | undefined;
+  /** The certificates in it, one of each type of key. */
+  readonly leaves: readonly Certificate[];
 }
 
 /** What new connections of a filter chain are served with. */
 export class ServerTlsContext {
   readonly verifier: PeerVerifier;
-  readonly secureContext: SecureContext;
   readonly requestsCertificate: boolean;
   private readonly contexts: readonly NamedContext[];
   /** For clients that name no server. */
@@ -111,39 +111,35 @@ export class ServerTlsContext {
     let secureOptions = 0;
     // What resumes a session proves nothing anew, so sessions of peers with certificates are not resumed at all.
     if (config.disableTickets || this.requestsCertificate) secureOptions |= constants.SSL_OP_NO_TICKET;
-    const make = (certificates: readonly TlsCertificate[]): SecureContext =>
-      createSecureContext({
+    const make = (names: readonly string[], certificates: readonly TlsCertificate[]): NamedContext => ({
+      names,
+      leaves: certificates.flatMap((certificate) => leafOf(certificate) ?? []),
+      secureContext: createSecureContext({
         ...secureContextOptions(common, material.validation, certificates),
         sessionIdContext,
         secureOptions,
         honorCipherOrder: !config.preferClientCiphers,
         ...(config.sessionTimeoutSeconds === undefined ? {} : { sessionTimeout: config.sessionTimeoutSeconds }),
-      });
+      }),
+    });
     this.contexts = material.certificates.map((certificate) => {
       const leaf = leafOf(certificate);
-      return {
-        names: leaf === undefined ? [] : serverNames(leaf),
-        secureContext: make(oneOfEachKeyType(certificate, material.certificates)),
-        leaf,
-      };
+      return make(leaf === undefined ? [] : serverNames(leaf), oneOfEachKeyType(certificate, material.certificates));
     });
-    const [first] = material.certificates;
-    this.fallback = { names: [], secureContext: make(oneOfEachKeyType(first, material.certificates, true)), leaf: this.contexts[0].leaf };
+    this.fallback = make([], oneOfEachKeyType(material.certificates[0], material.certificates, true));
     this.mismatch = config.fullScanCertsOnSniMismatch ? this.fallback : this.contexts[0];
-    this.secureContext = this.fallback.secureContext;
+  }
+
+  /**
+   * The name of the server must be known before the handshake begins: what Node's SNICallback changes is one certificate of the first
+   * context, and the others of that one would go on being shown.
+   */
+  get choosesByName(): boolean {
+    return this.contexts.length > 1;
   }
 
   /** By exact name, then by wildcard, then the first (Envoy: "Certificate selection"). */
-  choose(serverName: string): SecureContext {
-    return this.find(serverName).secureContext;
-  }
-
-  /** The certificate that a client of this name was shown. */
-  leafFor(serverName: string): Certificate | undefined {
-    return this.find(serverName).leaf;
-  }
-
-  private find(serverName: string): NamedContext {
+  choose(serverName: string): NamedContext {
     if (serverName === "" || this.contexts.length === 1) return this.fallback;
     const name = serverName.toLowerCase();
     for (const context of this.contexts) if (context.names.includes(name)) return context;
@@ -152,6 +148,13 @@ export class ServerTlsContext {
     for (const context of this.contexts) if (context.names.includes(wildcard)) return context;
     return this.mismatch;
   }
+}
+
+/** Which of the certificates was shown. */
+export function shownLeaf({ leaves }: NamedContext, socket: TLSSocket): Certificate | undefined {
+  if (leaves.length < 2) return leaves[0];
+  const raw = socket.getX509Certificate()?.raw;
+  return leaves.find((leaf) => raw?.equals(leaf.raw));
 }
 
 /** DNS names, or the common name of a certificate that has none. */

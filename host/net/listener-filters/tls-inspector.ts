@@ -62,6 +62,7 @@ export class TlsInspectorFilter implements ListenerFilter {
         this.bytesProcessed.record(result.length);
         facts.transportProtocol = "tls";
         this.tlsFound.inc();
+        facts.helloServerName = result.serverName;
         if (result.serverName === "") this.sniNotFound.inc();
         else {
           facts.serverName = result.serverName;
