@@ -70,3 +70,5 @@ function operatorsOf(plain: PlainOperator, prefix: string, side: Side): Record<s
 export function tlsOperators(plain: PlainOperator): Readonly<Record<string, Operator>> {
   return { ...operatorsOf(plain, "DOWNSTREAM", DOWNSTREAM), ...operatorsOf(plain, "UPSTREAM", UPSTREAM) };
 }
+
+export const TLS_OPERATOR_NAMES: readonly string[] = Object.keys(tlsOperators((read) => () => read));

@@ -3,8 +3,8 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { FilterChain, Listener } from "../config/listener.ts";
 import { structuralKey } from "../config/structural-key.ts";
-import type { Counter, Gauge, Histogram, StatsStore } from "../stats/store.ts";
-import { Connection, type ConnectionCallbacks, type ConnectionStats, type Flusher } from "./connection.ts";
+import type { Counter, StatsStore } from "../stats/store.ts";
+import { Connection, type ConnectionCallbacks, type Flusher } from "./connection.ts";
 import type { ConnectionInfo } from "./connection-info.ts";
 import { type AcceptedFacts, factsOf } from "./accepted-facts.ts";
 import { type AcceptFailure, type AcceptOwner, AcceptedSocket } from "./accepted-socket.ts";
@@ -13,6 +13,7 @@ import { FilterChainMatcher } from "./filter-chain-match.ts";
 import type { ListenerFilter } from "./listener-filters/filter.ts";
 import { createListenerFilters } from "./listener-filters/index.ts";
 import { loadOriginalDst } from "./listener-filters/original-dst.ts";
+import { ListenerStats, listenerStatPrefix } from "./listener-stats.ts";
 import { listenShared } from "./reuse-port.ts";
 import { acceptReader, type SocketReader, type TlsReader } from "./socket-reader.ts";
 import type { Secrets } from "./tls-context.ts";
@@ -49,52 +50,6 @@ export interface ListenerContext {
   wallMs(): number;
   /** The listener of a restored destination; undefined: none. */
   listenerAt(ip: string, port: number): ActiveListener | undefined;
-}
-
-class ListenerStats implements ConnectionStats {
-  readonly cxTotal: Counter;
-  readonly cxActive: Gauge;
-  readonly cxDestroy: Counter;
-  readonly cxOverflow: Counter;
-  readonly globalCxOverflow: Counter;
-  readonly noFilterChainMatch: Counter;
-  readonly cxTransportSocketConnectTimeout: Counter;
-  readonly preCxActive: Gauge;
-  readonly preCxTimeout: Counter;
-  readonly listenerFilterRemoteClose: Counter;
-  readonly listenerFilterError: Counter;
-  readonly cxLengthMs: Histogram;
-
-  constructor(store: StatsStore, prefix: string) {
-    this.cxTotal = store.counter(`${prefix}downstream_cx_total`);
-    this.cxActive = store.gauge(`${prefix}downstream_cx_active`);
-    this.cxDestroy = store.counter(`${prefix}downstream_cx_destroy`);
-    this.cxOverflow = store.counter(`${prefix}downstream_cx_overflow`);
-    this.globalCxOverflow = store.counter(`${prefix}downstream_global_cx_overflow`);
-    this.noFilterChainMatch = store.counter(`${prefix}no_filter_chain_match`);
-    this.cxTransportSocketConnectTimeout = store.counter(`${prefix}downstream_cx_transport_socket_connect_timeout`);
-    this.preCxActive = store.gauge(`${prefix}downstream_pre_cx_active`);
-    this.preCxTimeout = store.counter(`${prefix}downstream_pre_cx_timeout`);
-    this.listenerFilterRemoteClose = store.counter(`${prefix}downstream_listener_filter_remote_close`);
-    this.listenerFilterError = store.counter(`${prefix}downstream_listener_filter_error`);
-    this.cxLengthMs = store.histogram(`${prefix}downstream_cx_length_ms`);
-  }
-
-  // Bytes are counted by the connection manager, under its own prefix.
-  received(): void {}
-  sent(): void {}
-}
-
-/** "127.0.0.1:10000" → "127.0.0.1_10000": how Envoy writes an address into a stat name. */
-export function listenerStatPrefix(listener: Listener): string {
-  const address = listener.addresses[0];
-  const text =
-    address.kind === "pipe"
-      ? address.path
-      : address.address.includes(":")
-        ? `[${address.address}]_${address.port}`
-        : `${address.address}_${address.port}`;
-  return `listener.${listener.statPrefix || text.replaceAll(":", "_")}.`;
 }
 
 const noCallbacks: ConnectionCallbacks = {

@@ -16,7 +16,7 @@ const DEFAULT_CIPHERS =
 const DEFAULT_CURVES = "X25519:P-256";
 
 export function parseDownstreamTls(reader: ConfigReader, ctx: ResourceContext): DownstreamTlsContext {
-  const common = parseCommon(reader, ctx, "TLSv1.3");
+  const common = parseCommon(reader, ctx, "TLSv1.3", true);
   for (const field of ["session_ticket_keys", "session_ticket_keys_sds_secret_config"]) {
     if (reader.has(field)) reader.refuse(field, "not implemented: keys of tickets are made by each worker");
   }
@@ -25,9 +25,6 @@ export function parseDownstreamTls(reader: ConfigReader, ctx: ResourceContext): 
   if (policy !== "LENIENT_STAPLING") reader.refuse("ocsp_staple_policy", `not implemented: ${policy}`);
   // There is no cache of sessions on this side to turn off.
   reader.flag("disable_stateful_session_resumption");
-  if (common.certificates.length + common.certificateSecrets.length === 0) {
-    reader.refuse("common_tls_context", "No TLS certificates found for server context");
-  }
   const requireClientCertificate = reader.flag("require_client_certificate");
   if (requireClientCertificate && common.validation === undefined && common.validationSecret === undefined) {
     reader.refuse("require_client_certificate", "there is no validation_context to verify a client certificate with");
@@ -66,8 +63,16 @@ export function parseUpstreamTls(reader: ConfigReader, ctx: ResourceContext): Up
   };
 }
 
-function parseCommon(outer: ConfigReader, ctx: ResourceContext, defaultMax: CommonTlsContext["maxVersion"]): CommonTlsContext {
+function parseCommon(
+  outer: ConfigReader,
+  ctx: ResourceContext,
+  defaultMax: CommonTlsContext["maxVersion"],
+  isServer = false,
+): CommonTlsContext {
   const reader = outer.message("common_tls_context");
+  if (isServer && reader?.has("tls_certificates") !== true && reader?.has("tls_certificate_sds_secret_configs") !== true) {
+    outer.refuse("common_tls_context", "No TLS certificates found for server context");
+  }
   const files = new FileList();
   const parameters = parseParameters(reader?.message("tls_params"), defaultMax);
   for (const field of [
