@@ -72,6 +72,8 @@ export interface UpstreamHttpOptions {
   /** http_protocol_options.enable_trailers. */
   readonly enableTrailers: boolean;
   readonly acceptHttp10: boolean;
+  /** upstream_http_protocol_options: SNI from the request, and a certificate that must be for it. undefined: neither. */
+  readonly autoSni: { readonly header: string; readonly setsSni: boolean; readonly validatesName: boolean } | undefined;
 }
 
 export interface LocalityEndpoints {

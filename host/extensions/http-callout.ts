@@ -23,6 +23,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   private encoder: RequestEncoder | undefined = undefined;
   private headers: HeaderMap | undefined = undefined;
   private over = false;
+  private readonly requestHeaders = new HeaderMap();
   private sentAt = 0;
 
   constructor(clock: Clock, cluster: ClusterEntry, host: Host, request: HttpCallRequest, token: number, receiver: HttpCallReceiver) {
@@ -30,13 +31,16 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.cluster = cluster;
     this.host = host;
     this.request = request;
+    for (const [name, value] of request.headers) {
+      this.requestHeaders.append(name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value);
+    }
     this.token = token;
     this.receiver = receiver;
   }
 
   start(): void {
     this.clock.start(this.timer, this.request.timeoutMs);
-    this.cluster.pool(this.host, "DEFAULT").newStream(this);
+    this.cluster.pool(this.host, "DEFAULT", this.requestHeaders).newStream(this);
   }
 
   onPoolReady(encoder: RequestEncoder): void {
@@ -44,9 +48,8 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.cluster.stats.upstreamRqTotal.inc();
     this.cluster.stats.upstreamRqActive.inc();
     this.host.requestStarted();
-    const { headers, body, trailers, timeoutMs } = this.request;
-    const map = new HeaderMap();
-    for (const [name, value] of headers) map.append(name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value);
+    const { body, trailers, timeoutMs } = this.request;
+    const map = this.requestHeaders;
     map.remove("transfer-encoding");
     // What the client announced is not what is sent here.
     if (body.length > 0) map.set("content-length", String(body.length));
@@ -137,7 +140,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   onTimer(): void {
     this.cluster.stats.upstreamRqTimeout.inc();
     const encoder = this.encoder;
-    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT").cancel(this);
+    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT", this.requestHeaders).cancel(this);
     this.answer(504, "upstream request timeout");
     encoder?.resetStream("LocalReset");
   }
@@ -146,7 +149,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     if (this.over) return;
     const encoder = this.encoder;
     this.end();
-    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT").cancel(this);
+    if (encoder === undefined) this.cluster.pool(this.host, "DEFAULT", this.requestHeaders).cancel(this);
     else encoder.resetStream("LocalReset");
   }
 }

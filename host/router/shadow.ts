@@ -58,7 +58,7 @@ class Shadow implements PoolCallbacks {
   }
 
   start(): void {
-    this.cluster.pool(this.host, "DEFAULT").newStream(this);
+    this.cluster.pool(this.host, "DEFAULT", this.headers).newStream(this);
   }
 
   onPoolReady(encoder: RequestEncoder): void {

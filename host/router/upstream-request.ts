@@ -64,7 +64,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       this.owner.onUpstreamFailure(this, { reason: "overflow", transport: "" });
       return;
     }
-    this.cluster.pool(this.host, this.priority).newStream(this);
+    this.cluster.pool(this.host, this.priority, this.headers).newStream(this);
   }
 
   startPerTryTimers(timeoutMs: number, idleMs: number): void {
@@ -209,7 +209,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     if (this.over) return;
     this.end();
     if (this.encoder === undefined) {
-      this.cluster.pool(this.host, this.priority).cancel(this);
+      this.cluster.pool(this.host, this.priority, this.headers).cancel(this);
       return;
     }
     this.cluster.stats.upstreamRqTxReset.inc();

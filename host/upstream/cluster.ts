@@ -3,6 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
+import type { HeaderMap } from "../http/header-map.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import type { ConnectionStats, Flusher } from "../net/connection.ts";
 import type { Secrets } from "../net/tls-context.ts";
@@ -10,10 +11,11 @@ import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ClusterStats } from "./cluster-stats.ts";
-import { UpstreamConnector } from "./connect.ts";
+import { type ConnectionKey, UpstreamConnector } from "./connect.ts";
 import { ConnPool } from "./conn-pool.ts";
 import { Host } from "./host.ts";
 import { HostSet } from "./host-set.ts";
+import { MAX_SERVER_NAMES, ServerNames } from "./server-name.ts";
 
 export interface ClusterContext {
   readonly clock: Clock;
@@ -23,6 +25,19 @@ export interface ClusterContext {
 }
 
 export type Priority = "DEFAULT" | "HIGH";
+
+interface HostPools {
+  DEFAULT: ConnPool | undefined;
+  HIGH: ConnPool | undefined;
+  /** By priority and server name; empty without auto_sni. */
+  readonly named: Map<string, ConnPool>;
+}
+
+function drain({ DEFAULT, HIGH, named }: HostPools): void {
+  DEFAULT?.drain();
+  HIGH?.drain();
+  for (const pool of named.values()) pool.drain();
+}
 
 export class ClusterEntry {
   config: Cluster;
@@ -34,7 +49,8 @@ export class ClusterEntry {
   private readonly ctx: ClusterContext;
   private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
   private hostSet: HostSet;
-  private readonly pools = new Map<Host, { DEFAULT: ConnPool | undefined; HIGH: ConnPool | undefined }>();
+  private readonly pools = new Map<Host, HostPools>();
+  private serverNames: ServerNames | undefined;
   readonly connector: UpstreamConnector;
   private assignment: EndpointAssignment | undefined = undefined;
 
@@ -49,6 +65,7 @@ export class ClusterEntry {
       sent: (bytes) => this.stats.upstreamCxTxBytesTotal.add(bytes),
     };
     this.codecOptions = codecOptions(config);
+    this.serverNames = serverNames(config);
     this.connector = new UpstreamConnector(config, ctx.stats, () => ctx.clock.wallMs());
     this.breakers = this.makeBreakers();
     this.hostSet = new HostSet(config, config.overprovisioningFactor, [], ctx.random, this.stats);
@@ -74,6 +91,7 @@ export class ClusterEntry {
       const breakersAffected = JSON.stringify(config.circuitBreakers) !== JSON.stringify(this.config.circuitBreakers);
       this.config = config;
       this.codecOptions = codecOptions(config);
+      this.serverNames = serverNames(config);
       if (breakersAffected) this.breakers = this.makeBreakers();
       if (connectionsAffected || breakersAffected) this.drainPools();
     }
@@ -108,8 +126,7 @@ export class ClusterEntry {
     for (const gone of old.values()) {
       changed = true;
       const pools = this.pools.get(gone);
-      pools?.DEFAULT?.drain();
-      pools?.HIGH?.drain();
+      if (pools !== undefined) drain(pools);
       this.pools.delete(gone);
     }
     this.hostSet = new HostSet(this.config, factor, hosts, this.ctx.random, this.stats);
@@ -137,12 +154,14 @@ export class ClusterEntry {
     return this.breakers[priority];
   }
 
-  pool(host: Host, priority: Priority): ConnPool {
+  /** `headers`: of the request, whose host may name the server (auto_sni). */
+  pool(host: Host, priority: Priority, headers: HeaderMap): ConnPool {
     let pools = this.pools.get(host);
     if (pools === undefined) {
-      pools = { DEFAULT: undefined, HIGH: undefined };
+      pools = { DEFAULT: undefined, HIGH: undefined, named: new Map() };
       this.pools.set(host, pools);
     }
+    if (this.serverNames !== undefined) return this.namedPool(pools.named, host, priority, this.serverNames.keyFor(headers));
     let pool = pools[priority];
     if (pool === undefined) {
       pool = new ConnPool(this, host, this.breakers[priority]);
@@ -151,11 +170,23 @@ export class ClusterEntry {
     return pool;
   }
 
-  private drainPools(): void {
-    for (const pools of this.pools.values()) {
-      pools.DEFAULT?.drain();
-      pools.HIGH?.drain();
+  private namedPool(named: Map<string, ConnPool>, host: Host, priority: Priority, key: ConnectionKey): ConnPool {
+    const name = `${priority} ${key.serverName}`;
+    let pool = named.get(name);
+    if (pool === undefined) {
+      pool = new ConnPool(this, host, this.breakers[priority], key);
+      named.set(name, pool);
+      for (const [oldest, forgotten] of named) {
+        if (named.size <= MAX_SERVER_NAMES) break;
+        named.delete(oldest);
+        forgotten.drain();
+      }
     }
+    return pool;
+  }
+
+  private drainPools(): void {
+    for (const pools of this.pools.values()) drain(pools);
     this.pools.clear();
   }
 
@@ -165,6 +196,10 @@ export class ClusterEntry {
     this.stats.membershipTotal.set(0);
     this.stats.membershipHealthy.set(0);
   }
+}
+
+function serverNames({ http }: Cluster): ServerNames | undefined {
+  return http.autoSni === undefined ? undefined : new ServerNames(http.autoSni);
 }
 
 function codecOptions(config: Cluster): Http1ClientOptions {

@@ -8,7 +8,7 @@ import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
 import type { TlsInfo } from "../net/tls-info.ts";
 import type { ClusterEntry } from "./cluster.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
-import { ANY_CONNECTION } from "./connect.ts";
+import { ANY_CONNECTION, type ConnectionKey } from "./connect.ts";
 import type { Host } from "./host.ts";
 
 export type PoolFailure = "Overflow" | "ConnectionFailure" | "ConnectionTimeout";
@@ -48,7 +48,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     const cluster = pool.cluster;
     this.startedAt = cluster.clock.now;
     const config = cluster.config;
-    const reader = cluster.connector.connect(pool.host.endpoint, ANY_CONNECTION, (tls) => this.onConnect(tls));
+    const reader = cluster.connector.connect(pool.host.endpoint, pool.key, (tls) => this.onConnect(tls));
     this.socket = reader.socket;
     this.connection = new Connection(reader, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
@@ -195,6 +195,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
 export class ConnPool {
   readonly cluster: ClusterEntry;
   readonly host: Host;
+  /** What its connections are for beyond the host. */
+  readonly key: ConnectionKey;
   draining = false;
   private readonly breaker: CircuitBreaker;
   private readonly idle: PooledConnection[] = [];
@@ -202,7 +204,8 @@ export class ConnPool {
   private readonly pending: PoolCallbacks[] = [];
   private connecting = 0;
 
-  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker) {
+  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker, key: ConnectionKey = ANY_CONNECTION) {
+    this.key = key;
     this.cluster = cluster;
     this.host = host;
     this.breaker = breaker;

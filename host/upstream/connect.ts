@@ -15,10 +15,11 @@ import { UpstreamTls } from "./upstream-tls.ts";
 /** What a request asks of its connection beyond the host (auto_sni, auto_san_validation); "" and false: nothing. */
 export interface ConnectionKey {
   readonly serverName: string;
+  readonly setsSni: boolean;
   readonly validatesName: boolean;
 }
 
-export const ANY_CONNECTION: ConnectionKey = { serverName: "", validatesName: false };
+export const ANY_CONNECTION: ConnectionKey = { serverName: "", setsSni: false, validatesName: false };
 
 interface Transport {
   readonly config: UpstreamTransportSocket;

@@ -42,6 +42,7 @@ export interface TlsTarget {
   readonly hostname: string;
   /** What the request asks for (auto_sni), "" without; goes before the configured name. */
   readonly serverName: string;
+  readonly setsSni: boolean;
   /** auto_san_validation: the certificate must be for `serverName`. */
   readonly validatesName: boolean;
 }
@@ -80,8 +81,9 @@ export class UpstreamTls {
   /** Wraps a socket that connects; `onSecure` comes when the peer is verified, and else the socket ends with an error. */
   wrap(carrier: Socket, target: TlsTarget, onSecure: (info: TlsInfo) => void): TlsReader {
     const { context, config } = this;
-    const serverName = target.serverName || (config.autoHostSni && target.hostname !== "" ? target.hostname : config.sni);
-    const key = `${target.address} ${serverName} ${target.validatesName}`;
+    const serverName = target.setsSni ? target.serverName : config.autoHostSni && target.hostname !== "" ? target.hostname : config.sni;
+    const validated = target.validatesName ? target.serverName : config.autoSniSanValidation ? serverName : "";
+    const key = JSON.stringify([target.address, serverName, validated]);
     const { alpnProtocols } = config.common;
     const known = context?.sessions.get(key);
     // TLS 1.3 says of its tickets that each is for one connection.
@@ -114,7 +116,7 @@ export class UpstreamTls {
       onSecure,
       key,
       known,
-      validated: config.autoSniSanValidation || target.validatesName ? serverName : "",
+      validated,
       session: undefined,
       verdict: undefined,
     };

@@ -16,6 +16,7 @@ import { Http1Reader } from "../support/http1-messages.ts";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { assemble, LOG_IMPORT, PRELUDE } from "../unit/wasm/guests.ts";
 import { pieces } from "./mutate.ts";
+import { clientHelloTarget, derTarget, proxyProtocolTarget } from "./tls-targets.ts";
 
 export interface Target {
   readonly corpus: readonly Buffer[];
@@ -257,5 +258,8 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
     ),
     run: module,
   }),
+  "client-hello": clientHelloTarget,
+  "proxy-protocol": proxyProtocolTarget,
+  der: derTarget,
   bootstrap: () => ({ corpus: BOOTSTRAPS, tokens: YAML_TOKENS, run: bootstrap }),
 };

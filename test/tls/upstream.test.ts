@@ -296,3 +296,57 @@ test("upstream PROXY header goes before the TLS handshake", async (t) => {
   assert.equal(header, "PROXY UNKNOWN\r\n");
   assert.equal(secure.seen.length, 0);
 });
+
+const protocolOptions = (fields: Fields): Fields => ({
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+      upstream_http_protocol_options: fields,
+      explicit_http_config: { http_protocol_options: {} },
+    },
+  },
+});
+
+const AUTO: readonly (readonly [name: string, options: Fields, host: string, status: number, servername: string])[] = [
+  ["the name of the request", { auto_sni: true }, "b.example:8080", 200, "b.example"],
+  ["no name for an address", { auto_sni: true }, "10.0.0.1", 200, ""],
+  ["the certificate is for it", { auto_sni: true, auto_san_validation: true }, "a.example", 200, "a.example"],
+  ["the certificate is for another", { auto_sni: true, auto_san_validation: true }, "b.example", 503, ""],
+  ["a header of its own", { auto_sni: true, override_auto_sni_header: "x-name" }, "b.example\r\nx-name: c.example", 200, "c.example"],
+  ["validation without SNI", { auto_san_validation: true }, "a.example", 200, ""],
+];
+for (const [name, options, host, status, servername] of AUTO) {
+  test(`upstream TLS: auto_sni, ${name}`, async (t) => {
+    const upstream = await tlsUpstream(t);
+    const proxy = await startProxy(t, { cluster: { transport_socket: upstreamTls(validation()), ...protocolOptions(options) } });
+    await proxy.reconfigure({ ports: [upstream.port] });
+    const text = await rawRequest(proxy.port(), `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+    assert.equal(Number(text.slice(9, 12)), status, text);
+    if (status === 200) assert.equal(upstream.seen[0].servername, servername);
+  });
+}
+
+test("upstream TLS: connections for one server name are not used for another", async (t) => {
+  const seen: string[] = [];
+  const listener = createServer({ key: server.keyPem, cert: server.pem }, (socket: TLSSocket & { servername?: string | false }) => {
+    socket.on("error", () => socket.destroy());
+    socket.on("data", () => {
+      seen.push(socket.servername || "");
+      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+    });
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  t.after(() => listener.close());
+  const proxy = await startProxy(t, { cluster: { transport_socket: upstreamTls({}), ...protocolOptions({ auto_sni: true }) } });
+  await proxy.reconfigure({ ports: [(listener.address() as AddressInfo).port] });
+  for (const host of ["a.example", "b.example", "a.example", "A.example:80"]) {
+    await rawRequest(proxy.port(), `GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+  }
+  assert.deepEqual(seen, ["a.example", "b.example", "a.example", "a.example"]);
+  assert.equal(proxy.counter("cluster.service.upstream_cx_total"), 2);
+  // However many names there are, the connections that are kept are bounded.
+  for (let i = 0; i < 300; i++) await rawRequest(proxy.port(), `GET / HTTP/1.1\r\nhost: n${i}.example\r\nconnection: close\r\n\r\n`);
+  assert.ok(proxy.gauge("cluster.service.upstream_cx_active") <= 256, "256 at most");
+  await proxy.reconfigure({ ports: [] });
+});

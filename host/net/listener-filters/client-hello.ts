@@ -50,7 +50,7 @@ export function readClientHello(data: Uint8Array, maxBytes: number): ClientHello
     if (part.length < length && have < needed) return MORE;
   }
   const message = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-  return readMessage(message.subarray(HANDSHAKE_HEADER, needed), at);
+  return readMessage(message.subarray(HANDSHAKE_HEADER, needed), Math.min(at, data.length));
 }
 
 function isRecordStart(data: Uint8Array, at: number): boolean {

@@ -27,24 +27,30 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
     "protocol_selection",
   );
   const common = options.message("common_http_protocol_options");
-  // Names and SANs are matters of TLS, which the transport socket refuses.
-  options.ignore("upstream_http_protocol_options");
+  const autoSni = parseAutoSni(options.message("upstream_http_protocol_options"));
   const explicit = options.message("explicit_http_config");
   if (explicit !== undefined) {
     for (const field of ["http2_protocol_options", "http3_protocol_options"]) {
       if (explicit.has(field))
         explicit.refuse(field, `${field === "http2_protocol_options" ? "HTTP/2" : "HTTP/3"} to upstreams is not implemented`);
     }
-    return parseOptions(common, explicit.message("http_protocol_options"), undefined);
+    return { ...parseOptions(common, explicit.message("http_protocol_options"), undefined), autoSni };
   }
   const downstream = options.message("use_downstream_protocol_config");
   if (downstream !== undefined) {
     // Downstream connections are HTTP/1.1 here, so what is said of the other protocols is never reached.
     downstream.ignore("http2_protocol_options", "http3_protocol_options");
-    return parseOptions(common, downstream.message("http_protocol_options"), undefined);
+    return { ...parseOptions(common, downstream.message("http_protocol_options"), undefined), autoSni };
   }
   if (options.has("auto_config")) options.refuse("auto_config", "choosing the protocol by ALPN is not implemented");
-  return parseOptions(common, undefined, undefined);
+  return { ...parseOptions(common, undefined, undefined), autoSni };
+}
+
+function parseAutoSni(reader: ConfigReader | undefined): UpstreamHttpOptions["autoSni"] {
+  const header = reader?.text("override_auto_sni_header").toLowerCase() || ":authority";
+  const isOn = reader?.flag("auto_sni") ?? false;
+  const validatesName = reader?.flag("auto_san_validation") ?? false;
+  return isOn || validatesName ? { header, setsSni: isOn, validatesName } : undefined;
 }
 
 function parseOptions(
@@ -65,6 +71,7 @@ function parseOptions(
     maxResponseHeaders: common?.number("max_headers_count", 100) ?? 100,
     maxResponseHeaderBytes: (maxHeaderKb ?? 60) * 1024,
     acceptHttp10: http1?.flag("accept_http_10") ?? false,
+    autoSni: undefined,
     enableTrailers: http1?.flag("enable_trailers") ?? false,
   };
 }
