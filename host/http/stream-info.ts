@@ -102,9 +102,6 @@ export class StreamInfo {
 
   constructor(connection: ConnectionInfo) {
     this.connection = connection;
-    // What listener filters have set is the stream's own from here on: filters of one stream must not write into another's.
-    if (connection.dynamicMetadata !== undefined)
-      this.dynamicMetadata = structuredClone(connection.dynamicMetadata) as Record<string, Record<string, unknown>>;
     this.downstreamRemoteAddress = connection.remoteAddress;
   }
 

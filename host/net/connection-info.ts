@@ -29,6 +29,6 @@ export interface ConnectionInfo {
   readonly listenerName: string;
   readonly filterChainName: string;
   readonly listenerMetadata: Readonly<Record<string, unknown>>;
-  /** Metadata by namespace that listener filters have set; undefined: none. Streams begin with a copy. */
+  /** Metadata by namespace that listener filters have set; undefined: none. It is the connection's: streams have their own (as in Envoy). */
   readonly dynamicMetadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
 }

@@ -68,7 +68,9 @@ const CRITERIA: readonly Criterion[] = [
   ({ chain }, facts) => {
     const wanted = chain.match.applicationProtocols;
     if (wanted.length === 0) return 0;
-    return wanted.some((protocol) => facts.applicationProtocols.includes(protocol)) ? 1 : -1;
+    // The client's first choice that a chain takes decides.
+    const at = facts.applicationProtocols.findIndex((protocol) => wanted.includes(protocol));
+    return at < 0 ? -1 : facts.applicationProtocols.length - at;
   },
   ({ directSource }, facts) => longest(directSource, facts.directRemoteIp),
   ({ chain }, facts) => {

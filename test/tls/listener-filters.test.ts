@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { connect as connectTls } from "node:tls";
+import { AcceptedFacts } from "../../host/net/accepted-facts.ts";
+import { ProxyProtocolFilter } from "../../host/net/listener-filters/proxy-protocol-filter.ts";
+import { StatsStore } from "../../host/stats/store.ts";
 import { ALPN, clientHello, extension, records, SNI } from "../support/client-hello.ts";
 import { dns, issue } from "../support/certificates.ts";
 import { startProxy } from "../support/data-plane.ts";
@@ -25,7 +28,7 @@ const proxyProtocol = (config: Fields = {}): Fields => filter("proxy_protocol", 
 
 /** A chain that answers with its own name, and with what it knows of the client. */
 function chain(name: string, match: Fields, more: Fields = {}): Fields {
-  const body = `${name} %DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %REQUESTED_SERVER_NAME% %DYNAMIC_METADATA(ns:key)%`;
+  const body = `${name} %DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %REQUESTED_SERVER_NAME%`;
   const manager = {
     "@type": MANAGER,
     stat_prefix: name,
@@ -132,18 +135,32 @@ test("a PROXY header cut at every byte gives the client's address", async (t) =>
   const bytes = Buffer.from("PROXY TCP4 10.0.0.1 192.0.2.2 8080 443\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n");
   for (let at = 1; at < bytes.length; at += 3) {
     const text = await sendPieces(proxy.port(), [bytes.subarray(0, at), bytes.subarray(at)]);
-    assert.equal(chainOf(text), "one 10.0.0.1:8080 192.0.2.2:443  ", `cut at ${at}`);
+    assert.equal(chainOf(text), "one 10.0.0.1:8080 192.0.2.2:443 ", `cut at ${at}`);
   }
 });
 
-test("TLVs of a PROXY header become metadata", async (t) => {
-  const rules = [{ tlv_type: 224, on_tlv_present: { metadata_namespace: "ns", key: "key" } }];
-  const proxy = await startProxy(t, { listener: listening([proxyProtocol({ rules })], {}, [chain("one", {})]) });
-  const header = Buffer.from("0d0a0d0a000d0a515549540a 21 11 0011 0a000001 c0000202 1f90 01bb e0 0002 6162".replaceAll(" ", ""), "hex");
-  const text = await sendPieces(proxy.port(), [Buffer.concat([header, Buffer.from("GET / HTTP/1.1\r\nhost: a\r\n\r\n")])]);
-  assert.equal(chainOf(text), "one 10.0.0.1:8080 192.0.2.2:443  ab");
-  assert.equal(proxy.counter("proxy_proto.versions.v2.found"), 1);
-});
+const TLVS: readonly (readonly [encoding: "SANITIZED_UTF8" | "BASE64", value: string, metadata: string])[] = [
+  ["SANITIZED_UTF8", "6162", "ab"],
+  ["SANITIZED_UTF8", "ff62", "!b"],
+  ["BASE64", "ff62", "/2I="],
+];
+for (const [encoding, value, metadata] of TLVS) {
+  test(`TLVs of a PROXY header become metadata of the connection: ${encoding} ${value}`, () => {
+    const rules = [{ tlvType: 224, namespace: "ns", key: "key", encoding }];
+    const config = {
+      kind: "proxy_protocol",
+      allowRequestsWithoutProxyProtocol: false,
+      disallowedVersions: [],
+      statPrefix: "",
+      rules,
+    } as const;
+    const facts = new AcceptedFacts("127.0.0.1", 1, "127.0.0.1", 2, -1);
+    const header = Buffer.from(`0d0a0d0a000d0a515549540a211100110a000001c00002021f9001bbe00002${value}`, "hex");
+    assert.equal(new ProxyProtocolFilter(config, new StatsStore(() => {})).onData(header, facts), "continue");
+    assert.deepEqual(facts.dynamicMetadata, { ns: { key: metadata } });
+    assert.equal(facts.consumed, header.length);
+  });
+}
 
 interface Refusal {
   readonly name: string;

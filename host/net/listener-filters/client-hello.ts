@@ -47,10 +47,11 @@ export function readClientHello(data: Uint8Array, maxBytes: number): ClientHello
       needed = HANDSHAKE_HEADER + ((head[1] << 16) | (head[2] << 8) | head[3]);
       if (needed > maxBytes) return TOO_LARGE;
     }
-    if (part.length < length && have < needed) return MORE;
+    // A record is decrypted, or here read, as a whole.
+    if (part.length < length) return MORE;
   }
   const message = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-  return readMessage(message.subarray(HANDSHAKE_HEADER, needed), Math.min(at, data.length));
+  return readMessage(message.subarray(HANDSHAKE_HEADER, needed), at);
 }
 
 function isRecordStart(data: Uint8Array, at: number): boolean {

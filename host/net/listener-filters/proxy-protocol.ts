@@ -80,25 +80,29 @@ function readPort(text: string | undefined): number {
 
 const LOCAL = 0;
 const PROXY = 1;
-/** Family and transport → length of the address block; UNSPEC, and UNIX sockets, name no IP address. */
-const TCP4 = 0x11;
-const TCP6 = 0x21;
-const ADDRESS_LENGTH: Readonly<Record<number, number>> = { [TCP4]: 12, [TCP6]: 36 };
+/** Family → length of the address block; what is above it, stream or datagram, says nothing of an address (as in Envoy). */
+const IPV4 = 1;
+const IPV6 = 2;
+const STREAM = 1;
+const DATAGRAM = 2;
+const ADDRESS_LENGTH: Readonly<Record<number, number>> = { [IPV4]: 12, [IPV6]: 36 };
 
 function readVersion2(data: Buffer): ProxyHeaderResult {
   const command = data[12] & 0x0f;
-  const family = data[13];
+  const family = data[13] >> 4;
+  const transport = data[13] & 0x0f;
   const bodyLength = (data[14] << 8) | data[15];
   if (data[12] >> 4 !== 2 || command > PROXY) return { kind: "invalid", version: 2 };
   const addressLength = ADDRESS_LENGTH[family];
-  if (command === PROXY && (addressLength === undefined || bodyLength < addressLength)) return { kind: "invalid", version: 2 };
+  const isAddressed = addressLength !== undefined && (transport === STREAM || transport === DATAGRAM);
+  if (command === PROXY && (!isAddressed || bodyLength < addressLength)) return { kind: "invalid", version: 2 };
   const length = V2_HEADER + bodyLength;
   if (data.length < length) return MORE;
   if (command === LOCAL) return { kind: "header", version: 2, length, addresses: undefined, tlvs: [] };
   const body = data.subarray(V2_HEADER, length);
   const tlvs = readTlvs(body, addressLength);
   if (tlvs === undefined) return { kind: "invalid", version: 2 };
-  const size = family === TCP4 ? 4 : 16;
+  const size = family === IPV4 ? 4 : 16;
   const ip = (at: number): string => (size === 4 ? body.subarray(at, at + 4).join(".") : ip6(body.subarray(at, at + 16)));
   const addresses = {
     sourceIp: ip(0),

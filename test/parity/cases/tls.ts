@@ -209,6 +209,8 @@ const HEADERS: readonly (readonly [name: string, bytes: string])[] = [
   ["v2 a TLV", header("21 11 0011 0a000001 c0000202 1f90 01bb e0 0002 6162")],
   ["v2 a TLV that is no UTF-8", header("21 11 0011 0a000001 c0000202 1f90 01bb e0 0002 ff62")],
   ["v2 UDP", header("21 12 000c 0a000001 c0000202 1f90 01bb")],
+  ["v2 UNSPEC", header("21 00 0000")],
+  ["v2 a UNIX socket", header(`21 31 00d8 ${"00".repeat(216)}`)],
   ["v2 a wrong version", header("31 11 000c 0a000001 c0000202 1f90 01bb")],
   ["v2 a wrong command", header("22 11 000c 0a000001 c0000202 1f90 01bb")],
   ["v2 too short", header("21 11 0004 0a000001")],
