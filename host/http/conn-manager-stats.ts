@@ -7,6 +7,8 @@ export class ConnManagerStats {
   readonly downstreamCxActive: Gauge;
   readonly downstreamCxHttp1Total: Counter;
   readonly downstreamCxHttp1Active: Gauge;
+  readonly downstreamCxSslTotal: Counter;
+  readonly downstreamCxSslActive: Gauge;
   readonly downstreamCxDestroy: Counter;
   readonly downstreamCxDestroyActiveRq: Counter;
   readonly downstreamCxDestroyLocal: Counter;
@@ -63,6 +65,8 @@ export class ConnManagerStats {
     this.downstreamCxActive = g("downstream_cx_active");
     this.downstreamCxHttp1Total = c("downstream_cx_http1_total");
     this.downstreamCxHttp1Active = g("downstream_cx_http1_active");
+    this.downstreamCxSslTotal = c("downstream_cx_ssl_total");
+    this.downstreamCxSslActive = g("downstream_cx_ssl_active");
     this.downstreamCxDestroy = c("downstream_cx_destroy");
     this.downstreamCxDestroyActiveRq = c("downstream_cx_destroy_active_rq");
     this.downstreamCxDestroyLocal = c("downstream_cx_destroy_local");

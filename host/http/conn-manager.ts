@@ -61,6 +61,10 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     stats.downstreamCxActive.inc();
     stats.downstreamCxHttp1Total.inc();
     stats.downstreamCxHttp1Active.inc();
+    if (info.tls !== undefined) {
+      stats.downstreamCxSslTotal.inc();
+      stats.downstreamCxSslActive.inc();
+    }
     connection.setCallbacks(this);
     config.clock.start(this.idleTimer, config.config.idleTimeoutMs);
     config.clock.start(this.durationTimer, config.config.maxConnectionDurationMs);
@@ -94,6 +98,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer]) timer.clear();
     stats.downstreamCxActive.dec();
     stats.downstreamCxHttp1Active.dec();
+    if (this.connectionInfo.tls !== undefined) stats.downstreamCxSslActive.dec();
     stats.downstreamCxDestroy.inc();
     const active = this.stream !== undefined;
     if (active) stats.downstreamCxDestroyActiveRq.inc();

@@ -1,6 +1,7 @@
 // Which filter chain a connection gets: 200 random sets of chains, the same random connections to Envoy and to us. A PROXY header says who
 // the client is and whom it wants to reach, a ClientHello what it speaks; the answer to either names the chain.
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { ALPN, clientHello, records, SNI } from "../support/client-hello.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
@@ -93,6 +94,17 @@ function randomConnection(random: SeededRandom): string {
   return header + records(clientHello(extensions)).latin1Slice();
 }
 
+/** Somebody else on the machine may listen there. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  const isListening = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+  });
+  if (isListening) await new Promise((resolve) => server.close(resolve));
+  return isListening;
+}
+
 const chainOf = (answer: string): string => /chain ([^.]*)\./.exec(answer)?.[1] ?? "none";
 
 for (let first = 0; first < SETS; first += SETS_PER_RUN) {
@@ -102,7 +114,8 @@ for (let first = 0; first < SETS; first += SETS_PER_RUN) {
     let shift = 0;
     before(async () => {
       // Each contender has ports of its own: those of the second are behind those of the first.
-      for (let i = 0; i < 2 * SETS_PER_RUN; i++) ports.push(FIRST_PORT + 2 * first + i);
+      for (let port = FIRST_PORT + 1000 * (first / SETS_PER_RUN); ports.length < 2 * SETS_PER_RUN; port++)
+        if (await isFree(port)) ports.push(port);
       const group: ParityGroup = {
         name: "filter chain match",
         config: ({ admin }) => {

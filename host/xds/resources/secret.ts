@@ -109,6 +109,12 @@ function certificateProblem(certificate: TlsCertificate): { readonly field: stri
   } catch (error) {
     return { field: "private_key", reason: `Failed to load private key, Cause: ${message(error)}` };
   }
+  try {
+    // What OpenSSL finds too weak must not come to light on a worker.
+    createSecureContext({ cert: Buffer.from(certificateChain), key: Buffer.from(privateKey), passphrase: password });
+  } catch (error) {
+    return { field: "certificate_chain", reason: `Failed to load certificate chain from ${path}: ${message(error)}` };
+  }
   const { publicKey } = leaf;
   if (publicKey.asymmetricKeyType === "rsa" && (publicKey.asymmetricKeyDetails?.modulusLength ?? 0) < 2048) {
     return {
@@ -199,7 +205,7 @@ function checkAuthorities(pem: Uint8Array, path: string, refuse: (reason: string
   if (blocks.length === 0) refuse(`Failed to load trusted CA certificates from ${path}`);
   for (const block of blocks) {
     try {
-      new X509Certificate(block);
+      createSecureContext({ ca: new X509Certificate(block).toString() });
     } catch (error) {
       refuse(`Failed to load trusted CA certificates from ${path}: ${message(error)}`);
     }
