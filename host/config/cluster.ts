@@ -1,6 +1,7 @@
 // Clusters and endpoints as the data plane believes them: envoy.config.cluster.v3 and endpoint.v3, defaults resolved.
 import type { Http2Options } from "./http2.ts";
 import type { Metadata } from "./route.ts";
+import type { TransportSocketMatch, UpstreamTransportSocket } from "./transport-socket.ts";
 
 export interface Cluster {
   readonly name: string;
@@ -36,6 +37,9 @@ export interface Cluster {
   readonly dropPerMillion: number;
   readonly ignoreHealthOnHostRemoval: boolean;
   readonly metadata: Metadata;
+  readonly transportSocket: UpstreamTransportSocket;
+  /** The first one that fits an endpoint is used for it; else `transportSocket`. */
+  readonly transportSocketMatches: readonly TransportSocketMatch[];
   /** cluster.track_timeout_budgets and friends that change nothing here are dropped by the parser. */
 }
 
@@ -70,6 +74,8 @@ export interface UpstreamHttpOptions {
   /** http_protocol_options.enable_trailers. */
   readonly enableTrailers: boolean;
   readonly acceptHttp10: boolean;
+  /** upstream_http_protocol_options: SNI from the request, and a certificate that must be for it. undefined: neither. */
+  readonly autoSni: { readonly header: string; readonly setsSni: boolean; readonly validatesName: boolean } | undefined;
 }
 
 export interface LocalityEndpoints {

@@ -3,7 +3,9 @@
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
 import type { Http2Options } from "./http2.ts";
+import type { ListenerFilterConfig } from "./listener-filter.ts";
 import type { PluginConfig } from "./plugin.ts";
+import type { DownstreamTransportSocket } from "./transport-socket.ts";
 import type { HeaderToAdd, Metadata, RouteConfiguration } from "./route.ts";
 
 export type TrafficDirection = "UNSPECIFIED" | "INBOUND" | "OUTBOUND";
@@ -14,7 +16,13 @@ export interface Listener {
   readonly addresses: readonly (SocketAddress | PipeAddress)[];
   readonly filterChains: readonly FilterChain[];
   readonly defaultFilterChain: FilterChain | undefined;
-  /** bind_to_port: false listeners are refused until original destination lands. */
+  /** false: it has no socket, and takes what another listener with use_original_dst hands over. */
+  readonly bindToPort: boolean;
+  readonly useOriginalDst: boolean;
+  readonly listenerFilters: readonly ListenerFilterConfig[];
+  /** Default 15000; 0 = off. */
+  readonly listenerFiltersTimeoutMs: number;
+  readonly continueOnListenerFiltersTimeout: boolean;
   readonly trafficDirection: TrafficDirection;
   /** Default 1 MiB: high watermark of a connection's buffers. */
   readonly perConnectionBufferLimitBytes: number;
@@ -30,6 +38,7 @@ export interface FilterChain {
   readonly name: string;
   readonly match: FilterChainMatch;
   readonly networkFilters: readonly NetworkFilter[];
+  readonly transportSocket: DownstreamTransportSocket;
   /** How long a connection may take before its filter chain is served; 0 = off. */
   readonly transportSocketConnectTimeoutMs: number;
   readonly metadata: Metadata;
@@ -117,6 +126,8 @@ export interface HttpConnectionManager {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly forwardClientCertDetails: "SANITIZE" | "FORWARD_ONLY" | "APPEND_FORWARD" | "SANITIZE_SET" | "ALWAYS_FORWARD_ONLY";
+  /** set_current_client_cert_details: what x-forwarded-client-cert says beyond By and Hash. */
+  readonly clientCertDetails: ClientCertDetails;
   readonly proxy100Continue: boolean;
   readonly normalizePath: boolean;
   readonly mergeSlashes: boolean;
@@ -134,6 +145,14 @@ export interface HttpConnectionManager {
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
   readonly localReply: LocalReplyConfig | undefined;
+}
+
+export interface ClientCertDetails {
+  readonly subject: boolean;
+  readonly cert: boolean;
+  readonly chain: boolean;
+  readonly dns: boolean;
+  readonly uri: boolean;
 }
 
 export interface LocalReplyConfig {

@@ -11,6 +11,7 @@ export interface SnapshotDelta {
   readonly routeConfigurations: RecordDelta;
   readonly endpoints: RecordDelta;
   readonly extensionConfigs: RecordDelta;
+  readonly secrets: RecordDelta;
   readonly runtime: Snapshot["runtime"];
 }
 
@@ -32,6 +33,7 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   routeConfigurations: {},
   endpoints: {},
   extensionConfigs: {},
+  secrets: {},
   runtime: {},
 };
 
@@ -54,6 +56,7 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDelta 
     routeConfigurations: recordDelta(before.routeConfigurations, after.routeConfigurations),
     endpoints: recordDelta(before.endpoints, after.endpoints),
     extensionConfigs: recordDelta(before.extensionConfigs, after.extensionConfigs),
+    secrets: recordDelta(before.secrets, after.secrets),
     runtime: after.runtime,
   };
 }
@@ -79,6 +82,7 @@ export function applyDelta(before: Snapshot, delta: SnapshotDelta): Snapshot {
     routeConfigurations: applyRecord(before.routeConfigurations, delta.routeConfigurations),
     endpoints: applyRecord(before.endpoints, delta.endpoints),
     extensionConfigs: applyRecord(before.extensionConfigs, delta.extensionConfigs),
+    secrets: applyRecord(before.secrets, delta.secrets),
     runtime: delta.runtime,
   };
 }

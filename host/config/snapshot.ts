@@ -2,6 +2,7 @@
 import type { Cluster, EndpointAssignment, PipeAddress, SocketAddress } from "./cluster.ts";
 import type { HttpFilterConfig, Listener } from "./listener.ts";
 import type { Metadata, RouteConfiguration } from "./route.ts";
+import type { Secret, SecretKey } from "./transport-socket.ts";
 
 export interface Snapshot {
   /** Counts up by one for each snapshot of this process. */
@@ -14,6 +15,8 @@ export interface Snapshot {
   readonly endpoints: Readonly<Record<string, EndpointAssignment>>;
   /** ECDS filter configs by name. */
   readonly extensionConfigs: Readonly<Record<string, HttpFilterConfig>>;
+  /** SDS secrets. */
+  readonly secrets: Readonly<Record<SecretKey, Secret>>;
   /** layered_runtime's static layers merged: key → number, string or boolean. */
   readonly runtime: Readonly<Record<string, number | string | boolean>>;
 }

@@ -24,6 +24,7 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
   private encoder: RequestEncoder | undefined = undefined;
   private headers: HeaderMap | undefined = undefined;
   private over = false;
+  private readonly requestHeaders = new HeaderMap();
   private sentAt = 0;
 
   constructor(clock: Clock, cluster: ClusterEntry, host: Host, request: HttpCallRequest, token: number, receiver: HttpCallReceiver) {
@@ -31,9 +32,12 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.cluster = cluster;
     this.host = host;
     this.request = request;
+    for (const [name, value] of request.headers) {
+      this.requestHeaders.append(name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value);
+    }
     this.token = token;
     this.receiver = receiver;
-    this.pool = cluster.pool(host, "DEFAULT", "HTTP/1.1");
+    this.pool = cluster.pool(host, "DEFAULT", "HTTP/1.1", this.requestHeaders);
   }
 
   start(): void {
@@ -46,9 +50,8 @@ class Callout implements PoolCallbacks, TimerOwner, HttpCallHandle {
     this.cluster.stats.upstreamRqTotal.inc();
     this.cluster.stats.upstreamRqActive.inc();
     this.host.requestStarted();
-    const { headers, body, trailers, timeoutMs } = this.request;
-    const map = new HeaderMap();
-    for (const [name, value] of headers) map.append(name.toLowerCase() === "host" ? ":authority" : name.toLowerCase(), value);
+    const { body, trailers, timeoutMs } = this.request;
+    const map = this.requestHeaders;
     map.remove("transfer-encoding");
     // What the client announced is not what is sent here.
     if (body.length > 0) map.set("content-length", String(body.length));

@@ -43,7 +43,8 @@ function http1(connection: Connection, manager: ConnectionManager): Http1ServerC
     defaultHostForHttp10: options.defaultHostForHttp10,
     allowAbsoluteUrl: options.allowAbsoluteUrl,
     allowChunkedLength: options.allowChunkedLength,
-    secure: false,
+    // The scheme of a request over TLS is "https".
+    secure: manager.connectionInfo.tls !== undefined,
     maxHeaderBytes: maxRequestHeadersBytes,
     maxHeaders: maxHeadersCount,
     enableTrailers: options.enableTrailers,

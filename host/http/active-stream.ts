@@ -12,7 +12,8 @@ import { type DownstreamWatermarkCallbacks, FilterContext } from "./filter-conte
 import { formatGrpcTimeout, GRPC_DEADLINE_EXCEEDED, isGrpcRequest, parseGrpcTimeout } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
 import { buildLocalReply } from "./local-reply.ts";
-import { applyForwardClientCert, mutateRequestHeaders, removeHopByHop } from "./request-headers.ts";
+import { applyForwardClientCert } from "./client-cert.ts";
+import { mutateRequestHeaders, removeHopByHop } from "./request-headers.ts";
 import { checkRequest } from "./request-rules.ts";
 import { ResponseFlag, StreamInfo } from "./stream-info.ts";
 
@@ -112,7 +113,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       else headers.add("expect", "100-continue");
     }
     removeHopByHop(headers, this.upgrade !== "" && this.upgrade !== "connect");
-    applyForwardClientCert(headers, config, info.connection.mtls);
+    applyForwardClientCert(headers, config, info.connection.tls);
     mutateRequestHeaders(headers, info, this.manager.requestHeaderContext);
 
     this.createFilterChain();

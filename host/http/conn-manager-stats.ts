@@ -9,6 +9,8 @@ export class ConnManagerStats {
   readonly downstreamCxHttp1Active: Gauge;
   readonly downstreamCxHttp2Total: Counter;
   readonly downstreamCxHttp2Active: Gauge;
+  readonly downstreamCxSslTotal: Counter;
+  readonly downstreamCxSslActive: Gauge;
   readonly downstreamCxDestroy: Counter;
   readonly downstreamCxDestroyActiveRq: Counter;
   readonly downstreamCxDestroyLocal: Counter;
@@ -68,6 +70,8 @@ export class ConnManagerStats {
     this.downstreamCxHttp1Active = g("downstream_cx_http1_active");
     this.downstreamCxHttp2Total = c("downstream_cx_http2_total");
     this.downstreamCxHttp2Active = g("downstream_cx_http2_active");
+    this.downstreamCxSslTotal = c("downstream_cx_ssl_total");
+    this.downstreamCxSslActive = g("downstream_cx_ssl_active");
     this.downstreamCxDestroy = c("downstream_cx_destroy");
     this.downstreamCxDestroyActiveRq = c("downstream_cx_destroy_active_rq");
     this.downstreamCxDestroyLocal = c("downstream_cx_destroy_local");

@@ -69,6 +69,10 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     const stats = config.stats;
     stats.downstreamCxTotal.inc();
     stats.downstreamCxActive.inc();
+    if (info.tls !== undefined) {
+      stats.downstreamCxSslTotal.inc();
+      stats.downstreamCxSslActive.inc();
+    }
     connection.setCallbacks(this);
     config.clock.start(this.idleTimer, config.config.idleTimeoutMs);
     config.clock.start(this.durationTimer, config.config.maxConnectionDurationMs);
@@ -125,6 +129,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     for (const timer of [this.idleTimer, this.headersTimer, this.durationTimer, this.delayedCloseTimer, this.drainTimer]) timer.clear();
     stats.downstreamCxActive.dec();
     if (this.codec !== undefined) (this.multiplexed ? stats.downstreamCxHttp2Active : stats.downstreamCxHttp1Active).dec();
+    if (this.connectionInfo.tls !== undefined) stats.downstreamCxSslActive.dec();
     stats.downstreamCxDestroy.inc();
     const active = this.streams.length > 0;
     if (active) stats.downstreamCxDestroyActiveRq.inc();

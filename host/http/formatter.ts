@@ -5,6 +5,7 @@ import type { HeaderMap } from "./header-map.ts";
 import { isGrpcRequest } from "./grpc.ts";
 import { formatResponseFlags } from "./response-flags.ts";
 import type { StreamInfo } from "./stream-info.ts";
+import { tlsOperators } from "./tls-operators.ts";
 
 /** One operator bound to its arguments: its value, or undefined when there is none ("-" in text, null in JSON). */
 export type Provider = (info: StreamInfo) => string | number | boolean | JsonText | undefined;
@@ -37,7 +38,7 @@ export interface Formatter {
 
 export class FormatError extends Error {}
 
-interface Arguments {
+export interface Arguments {
   readonly command: string;
   /** Between the parentheses; undefined without. */
   readonly argument: string | undefined;
@@ -45,7 +46,7 @@ interface Arguments {
   readonly maxLength: number | undefined;
 }
 
-type Operator = (args: Arguments) => Provider;
+export type Operator = (args: Arguments) => Provider;
 
 const nonEmpty = (text: string): string | undefined => (text === "" ? undefined : text);
 
@@ -156,7 +157,9 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
       ? Math.floor(info.completeAt - info.upstreamFirstByteReceivedAt)
       : undefined,
   ),
-  DOWNSTREAM_HANDSHAKE_DURATION: plain(() => undefined),
+  DOWNSTREAM_HANDSHAKE_DURATION: plain((info) =>
+    info.connection.handshakeMs === undefined ? undefined : Math.floor(info.connection.handshakeMs),
+  ),
   ROUNDTRIP_DURATION: plain(() => undefined),
   DURATION: plain((info) => (info.completeAt > 0 ? Math.floor(info.completeAt - info.startMonotonic) : undefined)),
   COMMON_DURATION: ({ argument }) => commonDuration(argument ?? ""),
@@ -190,16 +193,16 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   DOWNSTREAM_LOCAL_ADDRESS: plain((info) => nonEmpty(info.connection.localAddress)),
   DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: plain((info) => nonEmpty(info.connection.localIp)),
   DOWNSTREAM_LOCAL_PORT: plain((info) => info.connection.localPort),
-  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: plain((info) => nonEmpty(info.connection.localAddress)),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS: plain((info) => nonEmpty(info.connection.directLocalAddress)),
   DOWNSTREAM_REMOTE_ADDRESS: plain((info) => nonEmpty(info.downstreamRemoteAddress)),
   DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT: plain((info) => ipOf(info.downstreamRemoteAddress)),
   DOWNSTREAM_REMOTE_PORT: plain((info) => portOf(info.downstreamRemoteAddress)),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain((info) => nonEmpty(info.connection.remoteAddress)),
-  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((info) => nonEmpty(info.connection.remoteIp)),
-  DOWNSTREAM_DIRECT_REMOTE_PORT: plain((info) => info.connection.remotePort),
-  DOWNSTREAM_TLS_VERSION: plain((info) => nonEmpty(info.connection.tlsVersion)),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS: plain((info) => nonEmpty(info.connection.directRemoteAddress)),
+  DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: plain((info) => nonEmpty(info.connection.directRemoteIp)),
+  DOWNSTREAM_DIRECT_REMOTE_PORT: plain((info) => portOf(info.connection.directRemoteAddress)),
   CONNECTION_ID: plain((info) => info.connection.connectionId),
   STREAM_ID: plain((info) => nonEmpty(info.requestId)),
+  ...tlsOperators(plain),
   REQUESTED_SERVER_NAME: plain((info) => nonEmpty(info.connection.requestedServerName)),
   ROUTE_NAME: plain((info) => nonEmpty(info.routeName)),
   VIRTUAL_CLUSTER_NAME: plain(() => undefined),

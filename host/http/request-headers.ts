@@ -146,13 +146,6 @@ function sanitize(headers: HeaderMap, internal: boolean, edge: boolean, internal
   );
 }
 
-/** forward_client_cert_details without TLS: there is no certificate of our own to add. */
-export function applyForwardClientCert(headers: HeaderMap, config: HttpConnectionManager, mtls: boolean): void {
-  const details = config.forwardClientCertDetails;
-  if (details === "ALWAYS_FORWARD_ONLY" || (details === "FORWARD_ONLY" && mtls) || (details === "APPEND_FORWARD" && mtls)) return;
-  headers.remove("x-forwarded-client-cert");
-}
-
 function setRequestId(headers: HeaderMap, info: StreamInfo, force: boolean, ctx: RequestHeaderContext): void {
   const given = headers.get("x-request-id");
   if (ctx.config.generateRequestId && (given === undefined || force)) {

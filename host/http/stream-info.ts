@@ -1,6 +1,7 @@
 // What is known of one request: the source of access logs, attributes (proxy_get_property) and stats.
 // One fixed shape, filled in as the request goes; times are monotonic milliseconds with fractions unless named otherwise.
 import type { ConnectionInfo } from "../net/connection-info.ts";
+import type { TlsInfo } from "../net/tls-info.ts";
 import type { HeaderMap } from "./header-map.ts";
 
 export type { ConnectionInfo };
@@ -90,6 +91,8 @@ export class StreamInfo {
   upstreamLocalAddress = "";
   /** "HTTP/1.1", "HTTP/2"; "" before there is a connection. */
   upstreamProtocol = "";
+  /** undefined without TLS to the host. */
+  upstreamTls: TlsInfo | undefined = undefined;
   upstreamTransportFailureReason = "";
   upstreamRequestAttemptCount = 0;
   /** Monotonic times, 0 when it has not happened. */

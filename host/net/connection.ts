@@ -2,9 +2,11 @@
 // written. Knows nothing of HTTP. Writes of one turn leave in one system call: codecs write heads as latin1 strings and bodies as
 // slices, and the flush copies small ones into one scratch buffer instead of paying for a vectored write.
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import { isVolatile, READ_BUFFER } from "../base/read-buffer.ts";
-import type { SocketReader } from "./socket-reader.ts";
+import { isVolatile } from "../base/read-buffer.ts";
+import { type SocketReader, TlsReader } from "./socket-reader.ts";
+import { transportFailure } from "./tls-errors.ts";
 
 export interface ConnectionCallbacks {
   /** Bytes from the peer, valid until this returns: retain() what must live longer. */
@@ -96,6 +98,9 @@ interface WithQueue {
 
 export class Connection {
   readonly socket: Socket;
+  /** Below TLS, or the socket itself. */
+  private readonly carrier: Socket;
+  private readonly isEncrypted: boolean;
   private readonly flusher: Flusher;
   private callbacks: ConnectionCallbacks;
   private readonly stats: ConnectionStats;
@@ -108,28 +113,39 @@ export class Connection {
   private closing = false;
   private errorCode = "";
   highWatermark: number;
-  /** What TLS agreed on; "" without. */
-  readonly alpnProtocol: string = "";
 
   /** Takes over a socket whose reader (see socket-reader.ts) has not been given to another connection. */
   constructor(reader: SocketReader, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {
     const socket = reader.socket;
     this.socket = socket;
+    this.carrier = reader.carrier;
+    this.isEncrypted = reader instanceof TlsReader;
     this.flusher = flusher;
     this.highWatermark = highWatermark;
     this.stats = stats;
     this.callbacks = callbacks;
-    reader.onBytes = (length) => this.receive(READ_BUFFER.subarray(0, length));
+    reader.onBytes = (data) => this.receive(data);
     socket.on("end", () => {
       this.flusher.enter();
       if (!this.closed) this.callbacks.onEnd();
       this.flusher.leave();
     });
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      this.errorCode = error.code ?? error.message;
+      this.errorCode = transportFailure(error);
     });
     socket.on("close", () => this.finish());
     socket.on("drain", () => this.onDrain());
+  }
+
+  /** ALPN's result; "" without TLS or without one. */
+  get alpnProtocol(): string {
+    const chosen = this.isEncrypted ? (this.socket as TLSSocket).alpnProtocol : undefined;
+    return typeof chosen === "string" ? chosen : "";
+  }
+
+  /** Bytes that were read before there was a connection (listener filters look at the first ones). */
+  receiveEarly(data: Buffer): void {
+    this.receive(data);
   }
 
   setCallbacks(callbacks: ConnectionCallbacks): void {
@@ -208,7 +224,8 @@ export class Connection {
     const socket = this.socket;
     const parts = this.pending;
     this.stats.sent(this.pendingBytes);
-    if (parts.length === 1 && typeof parts[0] === "string") {
+    if (this.isEncrypted) this.writeEncrypted(parts);
+    else if (parts.length === 1 && typeof parts[0] === "string") {
       const text = parts[0];
       parts.length = 0;
       this.pendingBytes = 0;
@@ -221,6 +238,19 @@ export class Connection {
     if (socket.writableLength === 0) this.afterDrain();
     // Less than the socket's own limit waits: it will not say when that is gone, so a write of nothing asks.
     else if (this.aboveHighWatermark && !socket.writableNeedDrain) socket.write(EMPTY, this.onWritten);
+  }
+
+  /**
+   * All of a turn in one piece, so that TLS makes as few records as it can. TLS copies what it is given, so the scratch buffer is free
+   * again at once, unless a write before this one is not done and the stream keeps the piece.
+   */
+  private writeEncrypted(parts: (string | Uint8Array)[]): void {
+    const bytes = this.pendingBytes;
+    this.pending = [];
+    this.pendingBytes = 0;
+    const isDirect = this.socket.writableLength === 0;
+    this.socket.write(this.flusher.gather(parts, bytes));
+    if (!isDirect && bytes <= SCRATCH_BYTES) this.flusher.giveAwayScratch();
   }
 
   private readonly onWritten = (): void => {
@@ -314,6 +344,9 @@ export class Connection {
     this.closing = true;
     this.pending.length = 0;
     this.pendingBytes = 0;
-    this.socket.resetAndDestroy();
+    // A pipe has no RST, and TLS no handle of its own.
+    if (this.carrier !== this.socket) this.socket.destroy();
+    if (this.carrier.remoteFamily === undefined) this.carrier.destroy();
+    else this.carrier.resetAndDestroy();
   }
 }

@@ -8,6 +8,8 @@ export interface ConnectionFacts {
   readonly localPort: number;
   readonly remoteIp: string;
   readonly remotePort: number;
+  /** Of the socket itself, whatever a PROXY header said. */
+  readonly directRemoteIp: string;
   /** "" until a TLS inspector has seen a ClientHello. */
   readonly serverName: string;
   readonly transportProtocol: "raw_buffer" | "tls";
@@ -66,9 +68,11 @@ const CRITERIA: readonly Criterion[] = [
   ({ chain }, facts) => {
     const wanted = chain.match.applicationProtocols;
     if (wanted.length === 0) return 0;
-    return wanted.some((protocol) => facts.applicationProtocols.includes(protocol)) ? 1 : -1;
+    // The client's first choice that a chain takes decides.
+    const at = facts.applicationProtocols.findIndex((protocol) => wanted.includes(protocol));
+    return at < 0 ? -1 : facts.applicationProtocols.length - at;
   },
-  ({ directSource }, facts) => longest(directSource, facts.remoteIp),
+  ({ directSource }, facts) => longest(directSource, facts.directRemoteIp),
   ({ chain }, facts) => {
     if (chain.match.sourceType === "ANY") return 0;
     return (chain.match.sourceType === "SAME_IP_OR_LOOPBACK") === isLocal(facts) ? 1 : -1;

@@ -2,12 +2,22 @@
 // filter. A changed configuration keeps the socket; connections of the old filter chains drain.
 import { createServer, type Server, type Socket } from "node:net";
 import type { FilterChain, Listener } from "../config/listener.ts";
-import type { Counter, Gauge, Histogram, StatsStore } from "../stats/store.ts";
-import { Connection, type ConnectionCallbacks, type ConnectionStats, type Flusher } from "./connection.ts";
+import { structuralKey } from "../config/structural-key.ts";
+import type { Counter, StatsStore } from "../stats/store.ts";
+import { Connection, type ConnectionCallbacks, type Flusher } from "./connection.ts";
 import type { ConnectionInfo } from "./connection-info.ts";
-import { type ConnectionFacts, FilterChainMatcher } from "./filter-chain-match.ts";
+import { type AcceptedFacts, factsOf } from "./accepted-facts.ts";
+import { type AcceptFailure, type AcceptOwner, AcceptedSocket } from "./accepted-socket.ts";
+import { DownstreamTls } from "./downstream-tls.ts";
+import { FilterChainMatcher } from "./filter-chain-match.ts";
+import type { ListenerFilter } from "./listener-filters/filter.ts";
+import { createListenerFilters } from "./listener-filters/index.ts";
+import { loadOriginalDst } from "./listener-filters/original-dst.ts";
+import { ListenerStats, listenerStatPrefix } from "./listener-stats.ts";
 import { listenShared } from "./reuse-port.ts";
-import { acceptReader } from "./socket-reader.ts";
+import { acceptReader, type SocketReader, type TlsReader } from "./socket-reader.ts";
+import type { Secrets } from "./tls-context.ts";
+import type { TlsInfo } from "./tls-info.ts";
 
 /** A connection as its listener sees it: made by a filter chain, told to drain. */
 export interface ActiveConnection {
@@ -35,42 +45,11 @@ export interface ListenerContext {
   release(): void;
   /** Counts connections of the whole worker. */
   nextConnectionId(): number;
-}
-
-class ListenerStats implements ConnectionStats {
-  readonly cxTotal: Counter;
-  readonly cxActive: Gauge;
-  readonly cxDestroy: Counter;
-  readonly cxOverflow: Counter;
-  readonly globalCxOverflow: Counter;
-  readonly noFilterChainMatch: Counter;
-  readonly cxLengthMs: Histogram;
-
-  constructor(store: StatsStore, prefix: string) {
-    this.cxTotal = store.counter(`${prefix}downstream_cx_total`);
-    this.cxActive = store.gauge(`${prefix}downstream_cx_active`);
-    this.cxDestroy = store.counter(`${prefix}downstream_cx_destroy`);
-    this.cxOverflow = store.counter(`${prefix}downstream_cx_overflow`);
-    this.globalCxOverflow = store.counter(`${prefix}downstream_global_cx_overflow`);
-    this.noFilterChainMatch = store.counter(`${prefix}no_filter_chain_match`);
-    this.cxLengthMs = store.histogram(`${prefix}downstream_cx_length_ms`);
-  }
-
-  // Bytes are counted by the connection manager, under its own prefix.
-  received(): void {}
-  sent(): void {}
-}
-
-/** "127.0.0.1:10000" → "127.0.0.1_10000": how Envoy writes an address into a stat name. */
-export function listenerStatPrefix(listener: Listener): string {
-  const address = listener.addresses[0];
-  const text =
-    address.kind === "pipe"
-      ? address.path
-      : address.address.includes(":")
-        ? `[${address.address}]_${address.port}`
-        : `${address.address}_${address.port}`;
-  return `listener.${listener.statPrefix || text.replaceAll(":", "_")}.`;
+  readonly secrets: Secrets;
+  runtime(key: string): number | string | boolean | undefined;
+  wallMs(): number;
+  /** The listener of a restored destination; undefined: none. */
+  listenerAt(ip: string, port: number): ActiveListener | undefined;
 }
 
 const noCallbacks: ConnectionCallbacks = {
@@ -81,7 +60,18 @@ const noCallbacks: ConnectionCallbacks = {
   onBelowWriteBufferLowWatermark() {},
 };
 
-export class ActiveListener {
+/** A client that does not shake hands within this time is a burden only; Envoy waits for ever unless transport_socket_connect_timeout is set. */
+const DEFAULT_HANDSHAKE_TIMEOUT_MS = 15_000;
+
+const NO_BYTES = Buffer.alloc(0);
+
+function refuse(socket: Socket, counter: Counter): void {
+  counter.inc();
+  socket.on("error", () => {}); // the peer may have gone already: nothing is left to report
+  socket.destroy();
+}
+
+export class ActiveListener implements AcceptOwner {
   config: Listener;
   private readonly ctx: ListenerContext;
   private readonly stats: ListenerStats;
@@ -89,6 +79,11 @@ export class ActiveListener {
   private chains = new Map<FilterChain, ChainFactory>();
   private matcher: FilterChainMatcher;
   private readonly connections = new Map<ActiveConnection, ChainFactory>();
+  private filters: readonly ListenerFilter[] = [];
+  private filtersKey = "";
+  /** Chains with TLS; one that stays keeps its context, and its sessions. */
+  private tls = new Map<FilterChain, DownstreamTls>();
+  private readonly accepting = new Set<AcceptedSocket>();
 
   constructor(config: Listener, ctx: ListenerContext) {
     this.config = config;
@@ -110,10 +105,42 @@ export class ActiveListener {
       chains.set(chain, kept ?? this.ctx.makeChain(chain, config));
     }
     this.chains = chains;
+    this.compileTls(all, config);
+    // Filters that stay keep what they count (a bucket of tokens).
+    const filtersKey = structuralKey([config.listenerFilters, config.useOriginalDst]);
+    if (filtersKey !== this.filtersKey) {
+      this.filters = createListenerFilters(config, {
+        stats: this.ctx.stats,
+        clock: this.ctx.flusher.clock,
+        runtime: (key) => this.ctx.runtime(key),
+      });
+      this.filtersKey = filtersKey;
+    }
     return new FilterChainMatcher(config.filterChains, config.defaultFilterChain);
   }
 
+  /** A chain of equal TLS settings keeps its context, so that a change of routes makes no new one. */
+  private compileTls(chains: readonly FilterChain[], config: Listener): void {
+    const old = new Map([...this.tls].map(([chain, tls]) => [structuralKey(chain.transportSocket), tls]));
+    const next = new Map<FilterChain, DownstreamTls>();
+    const prefix = listenerStatPrefix(config);
+    for (const chain of chains) {
+      if (chain.transportSocket.kind !== "tls") continue;
+      const kept = old.get(structuralKey(chain.transportSocket));
+      next.set(chain, kept ?? new DownstreamTls(chain.transportSocket, this.ctx.stats, prefix, () => this.ctx.wallMs()));
+    }
+    this.tls = next;
+    this.updateSecrets(this.ctx.secrets);
+  }
+
+  /** New connections are served with these. */
+  updateSecrets(secrets: Secrets): void {
+    for (const tls of this.tls.values()) tls.update(secrets);
+  }
+
   async listen(): Promise<void> {
+    if (this.filters.some((filter) => filter.asksKernel === true)) await loadOriginalDst();
+    if (!this.config.bindToPort) return;
     for (const address of this.config.addresses) {
       const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.accept(socket));
       if (address.kind === "pipe") {
@@ -159,46 +186,145 @@ export class ActiveListener {
 
   private accept(socket: Socket): void {
     const stats = this.stats;
-    const refuse = (counter: Counter): void => {
-      counter.inc();
-      socket.on("error", () => {}); // the peer may have gone already: nothing is left to report
-      socket.destroy();
-    };
-    if (this.config.maxConnections > 0 && this.connections.size >= this.config.maxConnections) {
-      refuse(stats.cxOverflow);
+    if (this.config.maxConnections > 0 && this.connections.size + this.accepting.size >= this.config.maxConnections) {
+      refuse(socket, stats.cxOverflow);
       return;
     }
     if (!this.ctx.admit()) {
-      refuse(stats.globalCxOverflow);
+      refuse(socket, stats.globalCxOverflow);
       return;
     }
     const facts = factsOf(socket);
-    const chain = facts === undefined ? undefined : this.matcher.find(facts);
-    const factory = chain === undefined ? undefined : this.chains.get(chain);
-    if (facts === undefined || chain === undefined || factory === undefined) {
+    if (facts === undefined) {
       this.ctx.release();
-      refuse(stats.noFilterChainMatch);
+      refuse(socket, stats.noFilterChainMatch);
       return;
     }
-    const flusher = this.ctx.flusher;
+    this.ctx.flusher.enter();
+    this.begin(new AcceptedSocket(socket, facts, this.ctx.flusher.clock, this));
+    this.ctx.flusher.leave();
+  }
+
+  private begin(accepted: AcceptedSocket): void {
+    if (this.filters.length === 0) {
+      this.choose(accepted);
+      return;
+    }
+    this.accepting.add(accepted);
+    this.stats.preCxActive.inc();
+    accepted.runFilters(this.filters, this.config.listenerFiltersTimeoutMs, this.config.continueOnListenerFiltersTimeout);
+  }
+
+  // ---- AcceptOwner ----
+
+  onFiltersDone(accepted: AcceptedSocket): void {
+    this.accepting.delete(accepted);
+    this.stats.preCxActive.dec();
+    const { facts } = accepted;
+    const other =
+      this.config.useOriginalDst && facts.isLocalAddressRestored ? this.ctx.listenerAt(facts.localIp, facts.localPort) : undefined;
+    if (other === undefined || other === this) this.choose(accepted);
+    else other.takeOver(accepted);
+  }
+
+  onSecure(accepted: AcceptedSocket, reader: TlsReader, info: TlsInfo): void {
+    this.accepting.delete(accepted);
+    const { facts } = accepted;
+    // The chain may have been replaced while hands were shaken: the one in force then serves, under the identity it has shown.
+    const chain = this.matcher.find(facts);
+    const factory = chain === undefined ? undefined : this.chains.get(chain);
+    if (chain === undefined || factory === undefined) {
+      accepted.destroy();
+      this.ended(this.stats.noFilterChainMatch);
+      return;
+    }
+    const handshakeMs = this.ctx.flusher.clock.now - accepted.handshakeStartedAt;
+    this.serve(facts, chain, factory, reader, NO_BYTES, info, handshakeMs);
+    reader.start();
+  }
+
+  onAcceptFailed(accepted: AcceptedSocket, failure: AcceptFailure): void {
+    const stats = this.stats;
+    if (failure === "filters_timeout") stats.preCxTimeout.inc();
+    // With continue_on_listener_filters_timeout the socket lives on.
+    if (!accepted.isDestroyed) return;
+    this.accepting.delete(accepted);
+    if (failure === "handshake_timeout") stats.cxTransportSocketConnectTimeout.inc();
+    if (failure === "handshake_timeout" || failure === "handshake_failed") {
+      this.ended(undefined);
+      return;
+    }
+    if (failure === "filters_remote_close") stats.listenerFilterRemoteClose.inc();
+    if (failure === "filters_refused") stats.listenerFilterError.inc();
+    stats.preCxActive.dec();
+    this.ctx.release();
+  }
+
+  /** A connection that another listener has accepted for this one's address. */
+  private takeOver(accepted: AcceptedSocket): void {
+    const moved = new AcceptedSocket(accepted.socket, accepted.facts, this.ctx.flusher.clock, this);
+    moved.giveBytes(accepted.takeBytes());
+    this.begin(moved);
+  }
+
+  private choose(accepted: AcceptedSocket): void {
+    const { facts, socket } = accepted;
+    const chain = this.matcher.find(facts);
+    const factory = chain === undefined ? undefined : this.chains.get(chain);
+    if (chain === undefined || factory === undefined) {
+      this.ctx.release();
+      refuse(socket, this.stats.noFilterChainMatch);
+      return;
+    }
+    this.stats.cxTotal.inc();
+    this.stats.cxActive.inc();
+    const tls = this.tls.get(chain);
+    if (tls === undefined) {
+      const early = accepted.takeBytes();
+      this.serve(facts, chain, factory, acceptReader(socket), early, undefined, undefined);
+      return;
+    }
+    this.accepting.add(accepted);
+    accepted.handshake(tls, chain.transportSocketConnectTimeoutMs || DEFAULT_HANDSHAKE_TIMEOUT_MS);
+  }
+
+  private serve(
+    facts: AcceptedFacts,
+    chain: FilterChain,
+    factory: ChainFactory,
+    reader: SocketReader,
+    early: Buffer,
+    tls: TlsInfo | undefined,
+    handshakeMs: number | undefined,
+  ): void {
+    const { flusher } = this.ctx;
     flusher.enter();
     const openedAt = flusher.clock.now;
-    stats.cxTotal.inc();
-    stats.cxActive.inc();
-    const connection = new Connection(acceptReader(socket), flusher, this.config.perConnectionBufferLimitBytes, stats, noCallbacks);
-    const active = factory.accept(connection, this.connectionInfo(facts, chain), (gone) => {
+    const connection = new Connection(reader, flusher, this.config.perConnectionBufferLimitBytes, this.stats, noCallbacks);
+    const active = factory.accept(connection, this.connectionInfo(facts, chain, tls, handshakeMs), (gone) => {
       this.connections.delete(gone);
-      this.ctx.release();
-      stats.cxActive.dec();
-      stats.cxDestroy.inc();
-      stats.cxLengthMs.record(Math.floor(flusher.clock.now - openedAt));
+      this.stats.cxLengthMs.record(Math.floor(flusher.clock.now - openedAt));
+      this.ended(undefined);
       if (this.unused.has(factory)) this.closeChainWhenUnused(factory);
     });
     this.connections.set(active, factory);
+    if (early.length > 0) connection.receiveEarly(early);
     flusher.leave();
   }
 
-  private connectionInfo(facts: ConnectionFacts, chain: FilterChain): ConnectionInfo {
+  private ended(counter: Counter | undefined): void {
+    counter?.inc();
+    this.ctx.release();
+    this.stats.cxActive.dec();
+    this.stats.cxDestroy.inc();
+  }
+
+  private connectionInfo(
+    facts: AcceptedFacts,
+    chain: FilterChain,
+    tls: TlsInfo | undefined,
+    handshakeMs: number | undefined,
+  ): ConnectionInfo {
     const join = (ip: string, port: number): string => (ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`);
     return {
       connectionId: this.ctx.nextConnectionId(),
@@ -208,9 +334,15 @@ export class ActiveListener {
       localAddress: join(facts.localIp, facts.localPort),
       localIp: facts.localIp,
       localPort: facts.localPort,
-      requestedServerName: "",
-      tlsVersion: "",
-      mtls: false,
+      directRemoteAddress: join(facts.directRemoteIp, facts.directRemotePort),
+      directRemoteIp: facts.directRemoteIp,
+      directLocalAddress: join(facts.directLocalIp, facts.directLocalPort),
+      requestedServerName: facts.serverName,
+      tlsVersion: tls?.version ?? "",
+      mtls: tls?.isPeerValidated ?? false,
+      tls,
+      handshakeMs,
+      dynamicMetadata: facts.dynamicMetadata,
       direction: this.config.trafficDirection === "INBOUND" ? 1 : this.config.trafficDirection === "OUTBOUND" ? 2 : 0,
       listenerName: this.config.name,
       filterChainName: chain.name,
@@ -242,38 +374,11 @@ export class ActiveListener {
 
   destroy(): void {
     for (const connection of [...this.connections.keys()]) connection.destroy();
+    for (const accepted of this.accepting) {
+      accepted.destroy();
+      this.ctx.release();
+    }
+    this.accepting.clear();
     for (const factory of this.chains.values()) factory.close();
   }
-}
-
-function plainIp(ip: string): string {
-  return ip.startsWith("::ffff:") ? ip.slice(7) : ip;
-}
-
-function factsOf(socket: Socket): ConnectionFacts | undefined {
-  const { localAddress, localPort, remoteAddress, remotePort } = socket;
-  if (localAddress === undefined) {
-    // A pipe has no IP addresses; a TCP socket whose peer is gone already has lost them.
-    return socket.remoteFamily === undefined && localPort === undefined && !socket.destroyed
-      ? {
-          localIp: "",
-          localPort: 0,
-          remoteIp: "",
-          remotePort: 0,
-          serverName: "",
-          transportProtocol: "raw_buffer",
-          applicationProtocols: [],
-        }
-      : undefined;
-  }
-  if (remoteAddress === undefined || remotePort === undefined || localPort === undefined) return undefined;
-  return {
-    localIp: plainIp(localAddress),
-    localPort,
-    remoteIp: plainIp(remoteAddress),
-    remotePort,
-    serverName: "",
-    transportProtocol: "raw_buffer",
-    applicationProtocols: [],
-  };
 }

@@ -2,24 +2,30 @@
 // "onread". For accepted ones it does not, but its Socket takes a handle together with onread: the accepted socket, which has not
 // begun to read (pauseOnConnect), gives its handle to such a one. Tested on every Node that the package supports.
 import { connect, type IpcNetConnectOpts, Socket, type TcpNetConnectOpts } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { READ_BUFFER } from "../base/read-buffer.ts";
 
 /** A socket and the place where its bytes are announced. Bytes that arrive before `onBytes` is set cannot be: reading starts later. */
 export interface SocketReader {
   readonly socket: Socket;
-  /** `length` bytes stand at the start of READ_BUFFER. */
-  onBytes: (length: number) => void;
+  /** Bytes of the peer, valid until this returns. */
+  onBytes: (data: Buffer) => void;
+  /** What carries a TLS socket: only this one can be reset. */
+  readonly carrier: Socket;
 }
 
 class Reader implements SocketReader {
   socket!: Socket;
-  onBytes: (length: number) => void = () => {
+  onBytes: (data: Buffer) => void = () => {
     throw new Error("socket reader: bytes before a connection took the socket over");
   };
+  get carrier(): Socket {
+    return this.socket;
+  }
   readonly onread = {
     buffer: READ_BUFFER,
     callback: (length: number): boolean => {
-      this.onBytes(length);
+      this.onBytes(READ_BUFFER.subarray(0, length));
       return true;
     },
   };
@@ -29,6 +35,26 @@ export function connectReader(options: TcpNetConnectOpts | IpcNetConnectOpts): S
   const reader = new Reader();
   reader.socket = connect({ ...options, onread: reader.onread });
   return reader;
+}
+
+/**
+ * TLS sockets that wrap another one take no "onread" from Node: their bytes come as buffers of their own, 2.5 µs a read more than the
+ * shared buffer would cost, beside 25 µs for the whole round trip.
+ */
+export class TlsReader implements SocketReader {
+  readonly socket: TLSSocket;
+  readonly carrier: Socket;
+  onBytes: (data: Buffer) => void = () => {};
+
+  constructor(socket: TLSSocket, carrier: Socket) {
+    this.socket = socket;
+    this.carrier = carrier;
+  }
+
+  /** Reading begins here: not before the peer was verified and somebody takes the bytes. */
+  start(): void {
+    this.socket.on("data", (data: Buffer) => this.onBytes(data));
+  }
 }
 
 /** Internals of an accepted socket, as they have been since Node 10. */

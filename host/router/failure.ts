@@ -1,6 +1,7 @@
 // How an upstream failure becomes an answer: status, body, response code details and flags in Envoy's words (Router::Filter).
 import type { StreamResetReason } from "../http/codec.ts";
 import { ResponseFlag } from "../http/stream-info.ts";
+import { isTlsErrorText } from "../net/tls-errors.ts";
 import type { PoolFailure } from "../upstream/conn-pool.ts";
 
 export type UpstreamFailureReason =
@@ -44,7 +45,10 @@ export function failureOfPool(reason: PoolFailure, details: string): UpstreamFai
     case "ConnectionTimeout":
       return { reason: "connection timeout", transport: "" };
     case "ConnectionFailure":
-      return { reason: "remote connection failure", transport: `delayed connect error: ${errnoText(details)}` };
+      return {
+        reason: "remote connection failure",
+        transport: isTlsErrorText(details) ? details : `delayed connect error: ${errnoText(details)}`,
+      };
   }
 }
 

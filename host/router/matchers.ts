@@ -1,30 +1,8 @@
 // Matchers of routes and access log filters, compiled once (Envoy: type.matcher.v3.StringMatcher, route.v3.HeaderMatcher).
-import { compileRegex } from "../base/regex.ts";
 import type { Random } from "../base/system.ts";
-import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction, StringMatcher } from "../config/matcher.ts";
+import type { HeaderMatcher, QueryParameterMatcher, RuntimeFraction } from "../config/matcher.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-
-export type StringTest = (text: string) => boolean;
-
-export function compileStringMatcher(matcher: StringMatcher): StringTest {
-  if (matcher.kind === "regex") {
-    const regex = compileRegex(matcher.regex);
-    return (text) => regex.fullMatch(text);
-  }
-  const fold = matcher.ignoreCase;
-  const value = fold ? matcher.value.toLowerCase() : matcher.value;
-  const read = (text: string): string => (fold ? text.toLowerCase() : text);
-  switch (matcher.kind) {
-    case "exact":
-      return (text) => read(text) === value;
-    case "prefix":
-      return (text) => read(text).startsWith(value);
-    case "suffix":
-      return (text) => read(text).endsWith(value);
-    case "contains":
-      return (text) => read(text).includes(value);
-  }
-}
+import { compileStringMatcher, type StringTest } from "../net/string-matcher.ts";
 
 export type HeaderTest = (headers: HeaderMap) => boolean;
 

@@ -291,6 +291,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
     info.upstreamHost = attempt.host.address;
     info.upstreamLocalAddress = connection.localAddress;
     info.upstreamProtocol = connection.protocol;
+    info.upstreamTls = connection.tls;
     info.upstreamConnectionReadyAt = now;
     info.upstreamFirstByteSentAt = now;
     if (!this.headers.has(":method")) this.refuseHeaders(attempt, "missing required header: :method");

@@ -58,7 +58,7 @@ class Shadow implements PoolCallbacks {
   }
 
   start(): void {
-    this.cluster.pool(this.host, "DEFAULT", "HTTP/1.1").newStream(this);
+    this.cluster.pool(this.host, "DEFAULT", "HTTP/1.1", this.headers).newStream(this);
   }
 
   onPoolReady(encoder: RequestEncoder): void {

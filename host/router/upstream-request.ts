@@ -66,7 +66,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       this.owner.onUpstreamFailure(this, { reason: "overflow", transport: "" });
       return;
     }
-    this.pool = this.cluster.pool(this.host, this.priority, this.owner.downstreamProtocol);
+    this.pool = this.cluster.pool(this.host, this.priority, this.owner.downstreamProtocol, this.headers);
     this.pool.newStream(this);
   }
 

@@ -3,6 +3,7 @@ import type { AdminPlugin, AdminViews } from "../admin/views.ts";
 import { isLogComponent, isLogLevel } from "../base/log.ts";
 import type { PluginStatus } from "../xds/plugin-resources.ts";
 import type { PluginVerdict } from "./plugin-gate.ts";
+import { certificatesOf } from "./certificates.ts";
 import type { Parts, Server } from "./server.ts";
 import { VERSION } from "./version.ts";
 import type { WorkerReport } from "./messages.ts";
@@ -35,8 +36,10 @@ export function createAdminViews(server: Server, parts: Parts): AdminViews {
     listeners: () => (deployed()?.listeners ?? []).map(({ name, addresses }) => ({ name, addresses })),
     resources: () => parts.control.resources,
     plugins: () => describePlugins(parts),
-    // There is no TLS yet, so there are no certificates.
-    certificates: () => [],
+    certificates: () => {
+      const snapshot = deployed();
+      return snapshot === undefined ? [] : certificatesOf(snapshot);
+    },
     runtime: () => deployed()?.runtime ?? {},
     memory: () => {
       const memory = process.memoryUsage();

@@ -84,6 +84,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     this.clock.update();
     this.snapshot = snapshot;
     this.clusters.apply(snapshot);
+    for (const listener of this.listeners.values()) listener.updateSecrets(snapshot.secrets);
     const failures: ListenerFailure[] = [];
     const gone = new Set(this.listeners.keys());
     const opening: Promise<void>[] = [];
@@ -177,6 +178,27 @@ export class DataPlane implements ExtensionContext, ListenerContext {
 
   release(): void {
     this.connections--;
+  }
+
+  get secrets(): Snapshot["secrets"] {
+    return this.snapshot.secrets;
+  }
+
+  wallMs(): number {
+    return this.clock.wallMs();
+  }
+
+  /** By address, then by the port alone of one that listens everywhere. */
+  listenerAt(ip: string, port: number): ActiveListener | undefined {
+    let wildcard: ActiveListener | undefined;
+    for (const listener of this.listeners.values()) {
+      for (const address of listener.config.addresses) {
+        if (address.kind !== "socket" || address.port !== port) continue;
+        if (address.address === ip) return listener;
+        if (address.address === "0.0.0.0" || address.address === "::") wildcard = listener;
+      }
+    }
+    return wildcard;
   }
 
   nextConnectionId(): number {

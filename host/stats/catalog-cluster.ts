@@ -1,5 +1,6 @@
 // The part of the catalogue of statistics about upstreams: clusters, circuit breakers, hosts.
 import type { StatGroup, StatRow } from "./catalog.ts";
+import { tlsStats } from "./catalog-tls.ts";
 
 const responses = (scope: string, where: string): readonly StatRow[] => [
   [`${scope}upstream_rq_<code>`, "counter", "", `Responses with this code${where}`],
@@ -86,6 +87,8 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
       ["update_failure", "counter", "", "DNS look-ups that failed: the last answer stays in force"],
       ...breaker("default"),
       ...breaker("high"),
+      ...tlsStats("client", "upstream"),
+      ["transport_socket_match.<name>.total_match_count", "counter", "", "Connections made with this transport socket match"],
     ],
   },
   {

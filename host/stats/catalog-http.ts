@@ -41,6 +41,8 @@ export const HTTP_GROUPS: readonly StatGroup[] = [
       ["downstream_cx_http1_active", "gauge", "", "Open HTTP/1.1 connections"],
       ["downstream_cx_http2_total", "counter", "", "HTTP/2 connections"],
       ["downstream_cx_http2_active", "gauge", "", "Open HTTP/2 connections"],
+      ["downstream_cx_ssl_total", "counter", "", "TLS connections"],
+      ["downstream_cx_ssl_active", "gauge", "", "Open TLS connections"],
       ["downstream_cx_destroy", "counter", "", "Connections that ended"],
       ["downstream_cx_destroy_active_rq", "counter", "", "Connections that ended with a request in progress"],
       ["downstream_cx_destroy_local", "counter", "", "Connections that this side closed"],

@@ -1,5 +1,6 @@
 // The part of the catalogue of statistics about the process: listeners, configuration, memory, files, wasm.
 import type { StatGroup } from "./catalog.ts";
+import { tlsStats } from "./catalog-tls.ts";
 
 export const PROCESS_GROUPS: readonly StatGroup[] = [
   {
@@ -12,7 +13,13 @@ export const PROCESS_GROUPS: readonly StatGroup[] = [
       ["downstream_cx_overflow", "counter", "", "Connections refused by the listener's limit"],
       ["downstream_global_cx_overflow", "counter", "", "Connections refused by the limit of the process"],
       ["no_filter_chain_match", "counter", "", "Connections that no filter chain takes"],
+      ["downstream_cx_transport_socket_connect_timeout", "counter", "", "Connections whose handshake took too long"],
+      ["downstream_pre_cx_active", "gauge", "", "Sockets that listener filters look at"],
+      ["downstream_pre_cx_timeout", "counter", "", "Sockets that listener filters waited for too long"],
+      ["downstream_listener_filter_remote_close", "counter", "", "Sockets that the client closed while listener filters waited"],
+      ["downstream_listener_filter_error", "counter", "", "Sockets that a listener filter refused"],
       ["downstream_cx_length_ms", "histogram", "milliseconds", "How long connections lasted"],
+      ...tlsStats("server", "downstream"),
     ],
   },
   {

@@ -24,7 +24,11 @@ export class ClusterManager {
         entry = new ClusterEntry(config, this.ctx);
         this.clusters.set(config.name, entry);
       }
-      entry.update(config, config.type === "STATIC" ? undefined : snapshot.endpoints[config.edsServiceName || config.name]);
+      entry.update(
+        config,
+        config.type === "STATIC" ? undefined : snapshot.endpoints[config.edsServiceName || config.name],
+        snapshot.secrets,
+      );
     }
     for (const name of gone) {
       this.clusters.get(name)?.close();

@@ -3,16 +3,20 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
+import type { HeaderMap } from "../http/header-map.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import { Http2Stats } from "../http2/stats.ts";
 import type { ConnectionStats, Flusher } from "../net/connection.ts";
+import type { Secrets } from "../net/tls-context.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ClusterStats } from "./cluster-stats.ts";
+import { type ConnectionKey, UpstreamConnector } from "./connect.ts";
 import { ConnPool, PoolProtocol } from "./conn-pool.ts";
 import { Host } from "./host.ts";
 import { HostSet } from "./host-set.ts";
+import { MAX_SERVER_NAMES, ServerNames } from "./server-name.ts";
 
 export interface ClusterContext {
   readonly clock: Clock;
@@ -22,6 +26,18 @@ export interface ClusterContext {
 }
 
 export type Priority = "DEFAULT" | "HIGH";
+
+interface HostPools {
+  /** By protocol and priority: see pool(). */
+  readonly plain: (ConnPool | undefined)[];
+  /** By priority and server name; empty without auto_sni. */
+  readonly named: Map<string, ConnPool>;
+}
+
+function drain({ plain, named }: HostPools): void {
+  for (const pool of plain) pool?.drain();
+  for (const pool of named.values()) pool.drain();
+}
 
 export class ClusterEntry {
   config: Cluster;
@@ -34,8 +50,9 @@ export class ClusterEntry {
   private readonly ctx: ClusterContext;
   private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
   private hostSet: HostSet;
-  /** By host, then by protocol and priority (see pool()). */
-  private readonly pools = new Map<Host, (ConnPool | undefined)[]>();
+  private readonly pools = new Map<Host, HostPools>();
+  private serverNames: ServerNames | undefined;
+  readonly connector: UpstreamConnector;
   private assignment: EndpointAssignment | undefined = undefined;
 
   constructor(config: Cluster, ctx: ClusterContext) {
@@ -49,6 +66,8 @@ export class ClusterEntry {
       sent: (bytes) => this.stats.upstreamCxTxBytesTotal.add(bytes),
     };
     this.codecOptions = codecOptions(config);
+    this.serverNames = serverNames(config);
+    this.connector = new UpstreamConnector(config, ctx.stats, () => ctx.clock.wallMs());
     this.breakers = this.makeBreakers();
     this.hostSet = new HostSet(config, config.overprovisioningFactor, [], ctx.random, this.stats);
   }
@@ -62,7 +81,9 @@ export class ClusterEntry {
   }
 
   /** Takes over a new configuration and membership; `assignment` is undefined for endpoints given inline. */
-  update(config: Cluster, assignment: EndpointAssignment | undefined): void {
+  update(config: Cluster, assignment: EndpointAssignment | undefined, secrets: Secrets): void {
+    // New secrets are for new connections: those that exist go on.
+    if (this.connector.update(config, secrets)) this.drainPools();
     const configChanged = config !== this.config;
     if (!configChanged && assignment === this.assignment && this.hostSet.hosts.length > 0) return;
     if (configChanged) {
@@ -71,6 +92,7 @@ export class ClusterEntry {
       const breakersAffected = JSON.stringify(config.circuitBreakers) !== JSON.stringify(this.config.circuitBreakers);
       this.config = config;
       this.codecOptions = codecOptions(config);
+      this.serverNames = serverNames(config);
       if (breakersAffected) this.breakers = this.makeBreakers();
       if (connectionsAffected || breakersAffected) this.drainPools();
     }
@@ -104,7 +126,8 @@ export class ClusterEntry {
     }
     for (const gone of old.values()) {
       changed = true;
-      for (const pool of this.pools.get(gone) ?? []) pool?.drain();
+      const pools = this.pools.get(gone);
+      if (pools !== undefined) drain(pools);
       this.pools.delete(gone);
     }
     this.hostSet = new HostSet(this.config, factor, hosts, this.ctx.random, this.stats);
@@ -132,19 +155,23 @@ export class ClusterEntry {
     return this.breakers[priority];
   }
 
-  /** `downstreamProtocol` is what the client speaks, for clusters that speak the same (use_downstream_protocol_config). */
-  pool(host: Host, priority: Priority, downstreamProtocol: string): ConnPool {
+  /**
+   * `downstreamProtocol` is what the client speaks, for clusters that speak the same (use_downstream_protocol_config); `headers` are
+   * the request's, whose host may name the server (auto_sni).
+   */
+  pool(host: Host, priority: Priority, downstreamProtocol: string, headers: HeaderMap): ConnPool {
     let pools = this.pools.get(host);
     if (pools === undefined) {
-      pools = new Array<ConnPool | undefined>(6).fill(undefined);
+      pools = { plain: new Array<ConnPool | undefined>(6).fill(undefined), named: new Map() };
       this.pools.set(host, pools);
     }
     const protocol = this.poolProtocol(downstreamProtocol);
+    if (this.serverNames !== undefined) return this.namedPool(pools.named, host, priority, protocol, this.serverNames.keyFor(headers));
     const index = protocol + (priority === "HIGH" ? 3 : 0);
-    let pool = pools[index];
+    let pool = pools.plain[index];
     if (pool === undefined) {
       pool = new ConnPool(this, host, this.breakers[priority], protocol);
-      pools[index] = pool;
+      pools.plain[index] = pool;
     }
     return pool;
   }
@@ -168,8 +195,23 @@ export class ClusterEntry {
     }
   }
 
+  private namedPool(named: Map<string, ConnPool>, host: Host, priority: Priority, protocol: PoolProtocol, key: ConnectionKey): ConnPool {
+    const name = `${priority} ${protocol} ${key.serverName}`;
+    let pool = named.get(name);
+    if (pool === undefined) {
+      pool = new ConnPool(this, host, this.breakers[priority], protocol, key);
+      named.set(name, pool);
+      for (const [oldest, forgotten] of named) {
+        if (named.size <= MAX_SERVER_NAMES) break;
+        named.delete(oldest);
+        forgotten.drain();
+      }
+    }
+    return pool;
+  }
+
   private drainPools(): void {
-    for (const pools of this.pools.values()) for (const pool of pools) pool?.drain();
+    for (const pools of this.pools.values()) drain(pools);
     this.pools.clear();
   }
 
@@ -179,6 +221,10 @@ export class ClusterEntry {
     this.stats.membershipTotal.set(0);
     this.stats.membershipHealthy.set(0);
   }
+}
+
+function serverNames({ http }: Cluster): ServerNames | undefined {
+  return http.autoSni === undefined ? undefined : new ServerNames(http.autoSni);
 }
 
 function codecOptions(config: Cluster): Http1ClientOptions {

@@ -7,10 +7,12 @@ import type { ClientConnection, ClientConnectionCallbacks, RequestEncoder, Respo
 import { Http1ClientConnection } from "../http1/client.ts";
 import { Http2ClientConnection } from "../http2/client.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
-import { connectReader } from "../net/socket-reader.ts";
+import type { TlsInfo } from "../net/tls-info.ts";
 import type { ClusterEntry } from "./cluster.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
+import { ANY_CONNECTION, type ConnectionKey } from "./connect.ts";
 import type { Host } from "./host.ts";
+import type { Alpn } from "./upstream-tls.ts";
 
 export type PoolFailure = "Overflow" | "ConnectionFailure" | "ConnectionTimeout";
 
@@ -37,11 +39,20 @@ function addressOf({ localAddress, localPort }: Socket): string {
   return localAddress === undefined ? "" : localAddress.includes(":") ? `[${localAddress}]:${localPort}` : `${localAddress}:${localPort}`;
 }
 
+/** Envoy offers what the cluster speaks where no list is configured; auto_config is nothing else than a choice between the two. */
+const ALPN: Readonly<Record<PoolProtocol, Alpn>> = {
+  [PoolProtocol.Http1]: { protocols: ["http/1.1"], overrides: false },
+  [PoolProtocol.Http2]: { protocols: ["h2"], overrides: false },
+  [PoolProtocol.Auto]: { protocols: ["h2", "http/1.1"], overrides: true },
+};
+
 export class PooledConnection implements ClientConnectionCallbacks, ConnectionCallbacks, TimerOwner {
   private readonly pool: ConnPool;
   private readonly breaker: CircuitBreaker;
   readonly connection: Connection;
   private readonly socket: Socket;
+  /** undefined without TLS. */
+  tls: TlsInfo | undefined = undefined;
   private codec: ClientConnection | undefined = undefined;
   private readonly connectTimer = new Timer(this, TIMER_CONNECT);
   private readonly idleTimer = new Timer(this, TIMER_IDLE);
@@ -63,23 +74,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.breaker = breaker;
     const cluster = pool.cluster;
     this.startedAt = cluster.clock.now;
-    const address = pool.host.endpoint.address;
     const config = cluster.config;
-    const reader =
-      address.kind === "pipe"
-        ? connectReader({ path: address.path, allowHalfOpen: true })
-        : connectReader({
-            host: address.address,
-            port: address.port,
-            allowHalfOpen: true,
-            noDelay: true,
-            localAddress: config.upstreamBindAddress,
-            keepAlive: config.tcpKeepalive !== undefined,
-            keepAliveInitialDelay: config.tcpKeepalive?.probeStartMs,
-          });
+    const reader = cluster.connector.connect(pool.host.endpoint, pool.key, ALPN[pool.protocol], (tls) => this.onConnect(tls));
     this.socket = reader.socket;
     this.connection = new Connection(reader, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
-    this.socket.once("connect", () => this.onConnect());
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
     cluster.stats.upstreamCxTotal.inc();
     cluster.stats.upstreamCxActive.inc();
@@ -88,8 +86,9 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     breaker.connections.inc();
   }
 
-  private onConnect(): void {
+  private onConnect(tls: TlsInfo | undefined): void {
     const cluster = this.pool.cluster;
+    this.tls = tls;
     this.connection.enter();
     this.connectTimer.clear();
     this.connected = true;
@@ -246,6 +245,8 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
 export class ConnPool {
   readonly cluster: ClusterEntry;
   readonly host: Host;
+  /** What its connections are for beyond the host. */
+  readonly key: ConnectionKey;
   draining = false;
   readonly protocol: PoolProtocol;
   private readonly breaker: CircuitBreaker;
@@ -255,7 +256,8 @@ export class ConnPool {
   private readonly pending: PoolCallbacks[] = [];
   private connecting = 0;
 
-  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker, protocol: PoolProtocol) {
+  constructor(cluster: ClusterEntry, host: Host, breaker: CircuitBreaker, protocol: PoolProtocol, key: ConnectionKey = ANY_CONNECTION) {
+    this.key = key;
     this.cluster = cluster;
     this.host = host;
     this.breaker = breaker;

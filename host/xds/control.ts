@@ -5,6 +5,7 @@ import type { EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
+import type { Secret } from "../config/transport-socket.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
 import { createResourceContext, type Dependency, type FileConfigSource, type XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
@@ -53,8 +54,8 @@ export class ConfigControl {
   #reported = new Map<string, string>();
 
   constructor(options: ConfigControlOptions) {
-    this.#options = options;
-    const { loaded, services, clock } = options;
+    this.#options = { ...options, services: { ...options.services, staticSecrets: options.loaded.secrets } };
+    const { loaded, services, clock } = this.#options;
     this.#startedAtMs = clock.nowMs();
     this.#staticListeners = loaded.listeners;
     const { lds, cds } = loaded.sources;
@@ -86,6 +87,8 @@ export class ConfigControl {
     const isModuleChanged = this.#options.services.modules.refresh();
     this.#cds?.refresh(isModuleChanged);
     this.#refreshKind("endpoints", isModuleChanged);
+    // Always: the text of a secret may only name the files that changed.
+    this.#refreshKind("secret", true);
     const staticOnes = isModuleChanged ? this.#rereadStatic() : this.#staticListeners;
     this.#staticListeners = staticOnes;
     // Listeners refused for a cluster that was unknown get another chance whenever clusters change.
@@ -189,6 +192,7 @@ export class ConfigControl {
       routeConfiguration: (need) => this.#find("route_configuration", need)?.config as RouteConfiguration | undefined,
       endpoints: (need) => this.#find("endpoints", need)?.config as EndpointAssignment | undefined,
       extensionConfig: (need) => this.#findExtension(need)?.config as HttpFilterConfig | undefined,
+      secret: (need) => this.#find("secret", need)?.config as Secret | undefined,
       runtime: bootstrap.layeredRuntime,
       decorate: (listener) => this.#decorate(listener),
     });
@@ -244,7 +248,12 @@ export class ConfigControl {
     const { lds, cds } = this.#options.loaded.sources;
     const sources = [lds, cds, ...[...this.#subscriptions.values()].map((entry) => entry.source)].flatMap((source) => source ?? []);
     const files = [...sources.map((source) => source.path), ...this.#options.services.modules.files];
+    const secrets = [...this.#subscriptions.values()].flatMap(({ subscription }) =>
+      subscription.kind === "secret" ? [...subscription.resources.values()].map(({ config }) => config.watch) : [],
+    );
+    for (const watch of secrets) files.push(...watch.files);
     const folders = sources.flatMap((source) => source.watchedDirectory ?? []);
+    for (const watch of secrets) folders.push(...watch.directories);
     if (this.#plugins !== undefined) {
       folders.push(this.#plugins.directory);
       for (const status of this.#plugins.statuses) if (status.file !== this.#plugins.directory) files.push(status.file);

@@ -119,10 +119,13 @@ export class FileSubscription<K extends ResourceKind> {
       );
       return false;
     }
-    this.#status = { ...this.#status, versionInfo: version, acceptedAtMs: this.#options.nowMs(), rejected: undefined };
     const before = this.#resources;
+    const isChanged = before.size !== accepted.size || [...accepted].some(([name, resource]) => before.get(name) !== resource);
+    const isNews = isChanged || this.#status.versionInfo !== version || this.#status.acceptedAtMs === undefined;
+    const acceptedAtMs = isNews ? this.#options.nowMs() : this.#status.acceptedAtMs;
+    this.#status = { ...this.#status, versionInfo: version, acceptedAtMs, rejected: undefined };
     this.#resources = accepted;
-    return before.size !== accepted.size || [...accepted].some(([name, resource]) => before.get(name) !== resource);
+    return isChanged;
   }
 
   /** A resource that did not change stays the same object, so that nothing behind it does any work. */

@@ -54,8 +54,6 @@ export const ignoredFields: Table = {
     enable_mptcp: "the kernel decides",
     max_connections_to_accept_per_socket_event: threads,
     tcp_fast_open_queue_length: "an optimisation of the handshake that Node does not expose",
-    listener_filters_timeout: "there are no listener filters to wait for",
-    continue_on_listener_filters_timeout: "there are no listener filters to wait for",
   },
   "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": {
     http3_protocol_options: "there is no QUIC listener to use it",

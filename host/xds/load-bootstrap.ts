@@ -1,5 +1,6 @@
 // A bootstrap's text → plain configuration and its static resources, or every problem in it.
 import type { Bootstrap } from "../config/snapshot.ts";
+import type { Secret } from "../config/transport-socket.ts";
 import type { XdsServices } from "./context.ts";
 import { decodeMessage } from "./json-decode.ts";
 import { takeAddresses } from "./listener-addresses.ts";
@@ -29,6 +30,7 @@ export interface LoadedBootstrap {
   readonly sources: DynamicSources;
   readonly clusters: readonly AcceptedResource<"cluster">[];
   readonly listeners: readonly AcceptedResource<"listener">[];
+  readonly secrets: ReadonlyMap<string, Secret>;
   /** After merging; for config_dump. */
   readonly json: Json;
 }
@@ -37,17 +39,19 @@ export type LoadResult =
   | { readonly ok: true; readonly value: LoadedBootstrap }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-export function loadBootstrap(text: BootstrapText, services: XdsServices): LoadResult {
+export function loadBootstrap(text: BootstrapText, given: XdsServices): LoadResult {
   const read = readText(text);
   if (!read.ok) return read;
   const problems = new Problems();
   const message = decodeMessage(bootstrapType, read.json, "", problems);
   const reader = new MessageReader(message, "", problems);
-  const { bootstrap, sources } = parseBootstrap(reader, services);
+  const { bootstrap, sources } = parseBootstrap(reader, given);
   const statics = reader.message("static_resources");
-  statics?.ignore("clusters", "listeners");
+  statics?.ignore("clusters", "listeners", "secrets");
   reader.finish();
 
+  const secrets = new Map(readStatic("secret", message, read.json, problems, given, undefined).map(({ name, config }) => [name, config]));
+  const services = { ...given, staticSecrets: secrets };
   const clusters = readStatic("cluster", message, read.json, problems, services, undefined);
   const names = new Set(clusters.map((cluster) => cluster.name));
   const listeners = readStatic("listener", message, read.json, problems, services, namesOf(message, names));
@@ -57,7 +61,7 @@ export function loadBootstrap(text: BootstrapText, services: XdsServices): LoadR
   refuseSharedAddresses(listeners, problems);
 
   if (problems.count > 0) return { ok: false, problems: problems.list().map(read.locate) };
-  return { ok: true, value: { bootstrap: withNode(bootstrap, text), sources, clusters, listeners, json: read.json } };
+  return { ok: true, value: { bootstrap: withNode(bootstrap, text), sources, clusters, listeners, secrets, json: read.json } };
 }
 
 type ReadText =
@@ -81,9 +85,9 @@ function readText(text: BootstrapText): ReadText {
   return { ok: true, json: mergeProtoJson(bootstrapType, json, flag.documents[0]?.value ?? {}), locate };
 }
 
-const listField = { cluster: "clusters", listener: "listeners" } as const;
+const listField = { cluster: "clusters", listener: "listeners", secret: "secrets" } as const;
 
-function readStatic<K extends "cluster" | "listener">(
+function readStatic<K extends "cluster" | "listener" | "secret">(
   kind: K,
   bootstrap: Message,
   json: Json,

@@ -3,6 +3,7 @@ import type { Cluster, EndpointAssignment } from "../config/cluster.ts";
 import type { ConfigReader } from "../config/extension.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
 import type { RouteConfiguration } from "../config/route.ts";
+import type { Secret } from "../config/transport-socket.ts";
 import { createResourceContext, type Dependency, type ResourceContext, type XdsServices } from "./context.ts";
 import { decodeMessage } from "./json-decode.ts";
 import { isJsonObject, type Json, type Message, typeNameOf } from "./message.ts";
@@ -13,6 +14,7 @@ import { parseAssignment } from "./resources/endpoint.ts";
 import { parseFilterConfig } from "./resources/http-filters.ts";
 import { parseListener } from "./resources/listener.ts";
 import { parseRouteConfiguration } from "./resources/route-configuration.ts";
+import { parseSecret } from "./resources/secret.ts";
 
 export interface ResourceConfigs {
   readonly listener: Listener;
@@ -20,6 +22,7 @@ export interface ResourceConfigs {
   readonly route_configuration: RouteConfiguration;
   readonly endpoints: EndpointAssignment;
   readonly extension_config: HttpFilterConfig;
+  readonly secret: Secret;
 }
 
 export type ResourceKind = keyof ResourceConfigs;
@@ -46,6 +49,7 @@ export const resourceKinds: { readonly [K in ResourceKind]: KindRow<K> } = {
     parse: (reader, ctx) => parseRouteConfiguration(reader, ctx, false),
   },
   extension_config: { typeName: "envoy.config.core.v3.TypedExtensionConfig", nameField: "name", parse: parseExtensionConfig },
+  secret: { typeName: "envoy.extensions.transport_sockets.tls.v3.Secret", nameField: "name", parse: parseSecret },
 };
 
 function parseExtensionConfig(reader: ConfigReader, ctx: ResourceContext): HttpFilterConfig | undefined {

@@ -5,8 +5,9 @@ import type { Cluster, EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
+import type { Secret } from "../config/transport-socket.ts";
 import type { XdsClock } from "./clock.ts";
-import type { Dependency } from "./context.ts";
+import { type Dependency, secretKey } from "./context.ts";
 import type { AcceptedResource } from "./resource-kinds.ts";
 
 /** What a snapshot is made of; the source of truth is elsewhere (control.ts). */
@@ -16,6 +17,7 @@ export interface BuilderInput {
   routeConfiguration(dependency: Dependency): RouteConfiguration | undefined;
   endpoints(dependency: Dependency): EndpointAssignment | undefined;
   extensionConfig(dependency: Dependency): HttpFilterConfig | undefined;
+  secret(dependency: Dependency): Secret | undefined;
   readonly runtime: Snapshot["runtime"];
   /** Puts plugins into the chains; returns the same object for the same listener and plugins. */
   decorate(listener: Listener): Listener;
@@ -86,6 +88,18 @@ export class SnapshotBuilder {
       extensionConfigs: keepRecord(
         this.#snapshot?.extensionConfigs,
         collect(this.#activeListeners, "extension_config", (need) => input.extensionConfig(need)),
+      ),
+      secrets: keepRecord(
+        this.#snapshot?.secrets,
+        collect(
+          new Map<string, AcceptedResource<"cluster"> | AcceptedResource<"listener">>([
+            ...[...this.#activeClusters].map(([name, resource]) => [`cluster ${name}`, resource] as const),
+            ...[...this.#activeListeners].map(([name, resource]) => [`listener ${name}`, resource] as const),
+          ]),
+          "secret",
+          (need) => input.secret(need),
+          (need) => secretKey(need.source, need.name),
+        ),
       ),
       runtime: input.runtime,
     };
@@ -172,6 +186,8 @@ function find(need: Dependency, input: BuilderInput): unknown {
       return input.endpoints(need);
     case "extension_config":
       return input.extensionConfig(need);
+    case "secret":
+      return input.secret(need);
   }
 }
 
@@ -179,12 +195,13 @@ function collect<T>(
   active: ReadonlyMap<string, { readonly dependencies: readonly Dependency[] }>,
   kind: Dependency["kind"],
   get: (need: Dependency) => T | undefined,
+  key: (need: Dependency) => string = (need) => need.name,
 ): Readonly<Record<string, T>> {
   const record: Record<string, T> = {};
   for (const resource of active.values()) {
     for (const need of resource.dependencies) {
       const value = need.kind === kind ? get(need) : undefined;
-      if (value !== undefined) record[need.name] = value;
+      if (value !== undefined) record[key(need)] = value;
     }
   }
   return record;
@@ -205,6 +222,7 @@ function isSame(before: Snapshot, after: Omit<Snapshot, "version">): boolean {
     before.routeConfigurations === after.routeConfigurations &&
     before.endpoints === after.endpoints &&
     before.extensionConfigs === after.extensionConfigs &&
+    before.secrets === after.secrets &&
     before.runtime === after.runtime
   );
 }

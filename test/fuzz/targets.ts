@@ -17,6 +17,7 @@ import type { SeededRandom } from "../support/seeded-random.ts";
 import { assemble, LOG_IMPORT, PRELUDE } from "../unit/wasm/guests.ts";
 import { HTTP2_TARGETS } from "./http2-targets.ts";
 import { pieces } from "./mutate.ts";
+import { clientHelloTarget, derTarget, proxyProtocolTarget } from "./tls-targets.ts";
 
 export interface Target {
   readonly corpus: readonly Buffer[];
@@ -259,5 +260,8 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
     ),
     run: module,
   }),
+  "client-hello": clientHelloTarget,
+  "proxy-protocol": proxyProtocolTarget,
+  der: derTarget,
   bootstrap: () => ({ corpus: BOOTSTRAPS, tokens: YAML_TOKENS, run: bootstrap }),
 };

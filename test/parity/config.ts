@@ -36,6 +36,9 @@ export interface GroupConfig {
   readonly clusters?: readonly object[];
   readonly logFormat?: object;
   readonly logFilter?: object;
+  /** Fields of the listener, and of its only filter chain. */
+  readonly listener?: object;
+  readonly chain?: object;
 }
 
 /** One listener with one connection manager; cluster "up" is the recording upstream, "dead" a port without listener, "none" is empty. */
@@ -51,8 +54,10 @@ export function bootstrap(ports: GroupPorts, config: GroupConfig): object {
         {
           name: "parity",
           address: socket(ports.proxy),
+          ...config.listener,
           filter_chains: [
             {
+              ...config.chain,
               filters: [
                 {
                   name: "envoy.filters.network.http_connection_manager",

@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ConnectionOptions } from "node:tls";
 import { freePort } from "../../host/server/ports.ts";
 import { exchange } from "./raw-client.ts";
 import { RawUpstream } from "./raw-upstream.ts";
@@ -14,6 +15,8 @@ import { RawUpstream } from "./raw-upstream.ts";
 export interface ParityRequest {
   /** Bytes as latin1, sent as they are. */
   readonly raw: string;
+  /** Over TLS, with these options of the client. */
+  readonly tls?: ConnectionOptions;
   /** More bytes, each sent 40 ms after the one before. */
   readonly later?: readonly string[];
   /** The client closes its side after sending. Default false. */
@@ -220,6 +223,7 @@ class Contender {
         [one.raw, ...(one.later ?? [])],
         one.halfClose === true,
         one.end === true ? 1500 : (one.quietMs ?? 150),
+        one.tls,
       );
       client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
     }

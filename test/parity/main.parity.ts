@@ -16,6 +16,7 @@ import { wasmHeaders } from "./cases/wasm-headers.ts";
 import { wasmProperties } from "./cases/wasm-properties.ts";
 import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
 import { wasmConfiguration, wasmState } from "./cases/wasm-state.ts";
+import { listenerFilters, tls } from "./cases/tls.ts";
 import { Pair, type ParityGroup } from "./harness.ts";
 
 const GROUPS: readonly ParityGroup[] = [
@@ -49,6 +50,8 @@ const GROUPS: readonly ParityGroup[] = [
   wasmOpen,
   wasmSharedVm,
   ...filters,
+  ...tls,
+  ...listenerFilters,
 ];
 
 for (const group of GROUPS) {

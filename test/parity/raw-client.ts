@@ -1,15 +1,25 @@
 // One exchange on a fresh connection: sends bytes as they are, returns all that comes back until the peer closes or goes quiet.
 import { connect } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 
 const BETWEEN_MS = 40;
 
 /** "<closed>" or "<reset>" stands at the end when the peer ended the connection. */
-export function exchange(port: number, pieces: readonly string[], halfClose: boolean, quietMs: number): Promise<string> {
+export function exchange(
+  port: number,
+  pieces: readonly string[],
+  halfClose: boolean,
+  quietMs: number,
+  tls?: ConnectionOptions,
+): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
     let timer: NodeJS.Timeout | undefined;
     let next: NodeJS.Timeout | undefined;
-    const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
+    const socket =
+      tls === undefined
+        ? connect({ port, host: "127.0.0.1", allowHalfOpen: true, noDelay: true })
+        : connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false, checkServerIdentity: () => undefined, ...tls });
     const finish = (end: string): void => {
       clearTimeout(timer);
       clearTimeout(next);
@@ -26,7 +36,7 @@ export function exchange(port: number, pieces: readonly string[], halfClose: boo
       if (at + 1 < pieces.length) next = setTimeout(() => send(at + 1), BETWEEN_MS);
       else if (halfClose) socket.end();
     };
-    socket.on("connect", () => send(0));
+    socket.on(tls === undefined ? "connect" : "secureConnect", () => send(0));
     socket.on("data", (chunk: Buffer) => {
       text += chunk.toString("latin1");
       arm(quietMs);

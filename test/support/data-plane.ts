@@ -34,6 +34,8 @@ export interface ListenerSpec {
   readonly routes?: readonly Json[];
   /** Instead of `routes`: the whole route configuration. */
   readonly routeConfig?: Fields;
+  /** Of the only filter chain. */
+  readonly transportSocket?: Json;
   /** Names of test filters before the router. */
   readonly filters?: readonly string[];
 }
@@ -87,7 +89,12 @@ export function listenerJson(spec: ListenerSpec): Json {
   return {
     name: spec.name,
     address: { socket_address: { address: "127.0.0.1", port_value: 0 } },
-    filter_chains: [{ filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }] }],
+    filter_chains: [
+      {
+        filters: [{ name: "envoy.filters.network.http_connection_manager", typed_config: manager }],
+        ...(spec.transportSocket === undefined ? {} : { transport_socket: spec.transportSocket }),
+      },
+    ],
     ...spec.listener,
   };
 }

@@ -4,6 +4,8 @@
 import { ENDPOINTS } from "../../host/admin/endpoints.ts";
 import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
+import { TLS_OPERATOR_NAMES } from "../../host/http/tls-operators.ts";
+import { LISTENER_FILTERS } from "../../host/net/listener-filters/index.ts";
 import { AttributePaths } from "../../host/extensions/wasm/attributes.ts";
 import { STAT_GROUPS } from "../../host/stats/catalog.ts";
 import { ForeignFunctionNames } from "../../host/wasm/foreign-functions.ts";
@@ -41,12 +43,17 @@ function httpFilters(): string {
   return table(["HTTP filter", "status", "security posture"], rows);
 }
 
+function listenerFilters(): string {
+  const rows = Object.values(LISTENER_FILTERS).map((row) => [code(row.name), row.status, row.securityPosture]);
+  return table(["listener filter", "status", "security posture"], rows);
+}
+
 /** The rows of the operators' table: each is one property at the first level of the object. */
 export function accessLogOperators(): string[] {
   const { text } = readSource("host/http/formatter.ts");
   const start = text.indexOf("const OPERATORS");
   const body = text.slice(start, text.indexOf("\n};", start));
-  return [...body.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map((match) => match[1]);
+  return [...[...body.matchAll(/^ {2}([A-Z][A-Z0-9_]*):/gm)].map((match) => match[1]), ...TLS_OPERATOR_NAMES];
 }
 
 const kib = (bytes: number): string => (bytes >= 1 << 20 ? `${bytes / (1 << 20)} MiB` : `${bytes / 1024} KiB`);
@@ -125,6 +132,7 @@ const sections: Readonly<Record<string, () => string>> = {
   flags,
   "admin endpoints": adminEndpoints,
   "http filters": httpFilters,
+  "listener filters": listenerFilters,
   operators: () => list(accessLogOperators()),
   attributes: () => list(AttributePaths),
   "foreign functions": () => list(ForeignFunctionNames),

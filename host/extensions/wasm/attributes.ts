@@ -6,6 +6,8 @@ import type { RouteView } from "../../http/filter.ts";
 import type { HeaderMap } from "../../http/header-map.ts";
 import { grpcStatusOf } from "../../http/grpc.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
+import type { Certificate, GeneralName } from "../../net/certificate.ts";
+import { fingerprint256 } from "../../net/tls-info.ts";
 import { intValue, NoByteForm, type PropertyValue, splitPath, walkProperty } from "../../wasm/property.ts";
 import { localityValue, metadataValue, utf8Text } from "./struct-attributes.ts";
 
@@ -37,6 +39,15 @@ function requestHeader(name: string): Attribute {
 
 function text(value: string): PropertyValue | undefined {
   return value === "" ? undefined : utf8Text(value);
+}
+
+/** Of a certificate that is not there: no value. */
+function certificateText(value: string | undefined): PropertyValue | undefined {
+  return value === undefined ? undefined : text(value);
+}
+
+function firstName(certificate: Certificate | undefined, kind: GeneralName["kind"]): PropertyValue | undefined {
+  return certificateText(certificate?.names.find((name) => name.kind === kind)?.text);
 }
 
 function portOf(address: string): PropertyValue | undefined {
@@ -147,10 +158,25 @@ const Table: Readonly<Record<string, Attribute>> = {
   "connection.mtls": ({ info }) => info.connection.mtls,
   "connection.requested_server_name": ({ info }) => utf8Text(info.connection.requestedServerName),
   "connection.tls_version": ({ info }) => text(info.connection.tlsVersion),
+  "connection.subject_local_certificate": ({ info }) => certificateText(info.connection.tls?.local?.subject),
+  "connection.subject_peer_certificate": ({ info }) => certificateText(info.connection.tls?.peer?.subject),
+  "connection.uri_san_local_certificate": ({ info }) => firstName(info.connection.tls?.local, "URI"),
+  "connection.uri_san_peer_certificate": ({ info }) => firstName(info.connection.tls?.peer, "URI"),
+  "connection.dns_san_local_certificate": ({ info }) => firstName(info.connection.tls?.local, "DNS"),
+  "connection.dns_san_peer_certificate": ({ info }) => firstName(info.connection.tls?.peer, "DNS"),
+  "connection.sha256_peer_certificate_digest": ({ info }) => certificateText(fingerprint256(info.connection.tls?.peer)),
   "connection.termination_details": ({ info }) => text(info.connectionTerminationDetails),
   "upstream.address": ({ info }) => text(info.upstreamHost),
   "upstream.port": ({ info }) => (info.upstreamHost === "" ? undefined : portOf(info.upstreamHost)),
   "upstream.local_address": ({ info }) => text(info.upstreamLocalAddress),
+  "upstream.tls_version": ({ info }) => certificateText(info.upstreamTls?.version),
+  "upstream.subject_local_certificate": ({ info }) => certificateText(info.upstreamTls?.local?.subject),
+  "upstream.subject_peer_certificate": ({ info }) => certificateText(info.upstreamTls?.peer?.subject),
+  "upstream.uri_san_local_certificate": ({ info }) => firstName(info.upstreamTls?.local, "URI"),
+  "upstream.uri_san_peer_certificate": ({ info }) => firstName(info.upstreamTls?.peer, "URI"),
+  "upstream.dns_san_local_certificate": ({ info }) => firstName(info.upstreamTls?.local, "DNS"),
+  "upstream.dns_san_peer_certificate": ({ info }) => firstName(info.upstreamTls?.peer, "DNS"),
+  "upstream.sha256_peer_certificate_digest": ({ info }) => certificateText(fingerprint256(info.upstreamTls?.peer)),
   "upstream.transport_failure_reason": ({ info }) => (info.upstreamHost === "" ? undefined : utf8Text(info.upstreamTransportFailureReason)),
   "upstream.locality": ({ info }) => (info.upstreamLocality === undefined ? undefined : localityValue(info.upstreamLocality)),
   "upstream.num_endpoints": (source) => {

@@ -31,8 +31,7 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
     "protocol_selection",
   );
   const common = options.message("common_http_protocol_options");
-  // Names and SANs are matters of TLS, which the transport socket refuses.
-  options.ignore("upstream_http_protocol_options");
+  const autoSni = parseAutoSni(options.message("upstream_http_protocol_options"));
   const which = options.which("upstream_protocol_options");
   const chosen = which === undefined ? undefined : options.message(which);
   // HTTP/3 is refused where it would be used, and has nothing to say beside other protocols.
@@ -41,16 +40,27 @@ export function parseUpstreamHttp(reader: ConfigReader): UpstreamHttpOptions {
     else chosen.refuse("http3_protocol_options", "HTTP/3 to upstreams is not implemented");
   }
   const parts = { common, http1: chosen?.message("http_protocol_options"), http2: chosen?.message("http2_protocol_options") };
+  return { ...parseOptions(protocolOf(which, parts.http2 !== undefined), parts), autoSni };
+}
+
+function protocolOf(which: string | undefined, hasHttp2: boolean): UpstreamHttpOptions["protocol"] {
   switch (which) {
     case "explicit_http_config":
-      return parseOptions(parts.http2 === undefined ? "HTTP1" : "HTTP2", parts);
+      return hasHttp2 ? "HTTP2" : "HTTP1";
     case "use_downstream_protocol_config":
-      return parseOptions("DOWNSTREAM", parts);
+      return "DOWNSTREAM";
     case "auto_config":
-      return parseOptions("AUTO", parts);
+      return "AUTO";
     default:
-      return parseOptions("HTTP1", parts);
+      return "HTTP1";
   }
+}
+
+function parseAutoSni(reader: ConfigReader | undefined): UpstreamHttpOptions["autoSni"] {
+  const header = reader?.text("override_auto_sni_header").toLowerCase() || ":authority";
+  const isOn = reader?.flag("auto_sni") ?? false;
+  const validatesName = reader?.flag("auto_san_validation") ?? false;
+  return isOn || validatesName ? { header, setsSni: isOn, validatesName } : undefined;
 }
 
 interface OptionParts {
@@ -86,6 +96,7 @@ function parseOptions(
     maxResponseHeaders: maxHeaders,
     maxResponseHeaderBytes: maxHeaderBytes,
     acceptHttp10: http1?.flag("accept_http_10") ?? false,
+    autoSni: undefined,
     enableTrailers: http1?.flag("enable_trailers") ?? false,
   };
 }

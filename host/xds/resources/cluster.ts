@@ -9,7 +9,7 @@ import { parseConfigSource } from "./config-source.ts";
 import { parseAssignment } from "./endpoint.ts";
 import { parseLbPolicy } from "./lb-policy.ts";
 import { parseMetadata } from "./metadata.ts";
-import { refuseTransportSocket } from "./transport-socket.ts";
+import { parseTransportSocketMatches, parseUpstreamTransport } from "./transport-socket.ts";
 
 export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluster {
   const name = reader.text("name");
@@ -32,7 +32,6 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
   }
   if (reader.flag("connection_pool_per_downstream_connection"))
     reader.refuse("connection_pool_per_downstream_connection", "not implemented");
-  refuseTransportSocket(reader);
   const commonLb = reader.message("common_lb_config");
   const keepalive = reader.message("upstream_connection_options")?.message("tcp_keepalive");
   return {
@@ -57,6 +56,8 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     dropPerMillion: assignment?.dropPerMillion ?? 0,
     ignoreHealthOnHostRemoval: reader.flag("ignore_health_on_host_removal"),
     metadata: parseMetadata(reader.message("metadata")),
+    transportSocket: parseUpstreamTransport(reader.message("transport_socket"), ctx),
+    transportSocketMatches: parseTransportSocketMatches(reader, ctx),
   };
 }
 

@@ -1,6 +1,6 @@
 // extensions.filters.network.http_connection_manager.v3.HttpConnectionManager. The limits' defaults are Envoy's.
 import type { ConfigReader } from "../../config/extension.ts";
-import type { HttpConnectionManager } from "../../config/listener.ts";
+import type { ClientCertDetails, HttpConnectionManager } from "../../config/listener.ts";
 import type { RouteConfiguration } from "../../config/route.ts";
 import type { ResourceContext } from "../context.ts";
 import { parseAccessLogs } from "./access-log.ts";
@@ -85,6 +85,7 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
     preserveExternalRequestId: reader.flag("preserve_external_request_id"),
     alwaysSetRequestIdInResponse: reader.flag("always_set_request_id_in_response"),
     forwardClientCertDetails: parseForwardClientCert(reader),
+    clientCertDetails: parseClientCertDetails(reader.message("set_current_client_cert_details")),
     proxy100Continue: reader.flag("proxy_100_continue"),
     normalizePath: reader.flag("normalize_path"),
     mergeSlashes: reader.flag("merge_slashes"),
@@ -136,9 +137,17 @@ function checkRequestIdExtension(reader: ConfigReader): void {
 }
 
 function parseForwardClientCert(reader: ConfigReader): HttpConnectionManager["forwardClientCertDetails"] {
-  // What of a client's certificate to put into the header; without TLS to clients there is none.
-  reader.ignore("set_current_client_cert_details");
   return reader.choice<HttpConnectionManager["forwardClientCertDetails"]>("forward_client_cert_details", "SANITIZE");
+}
+
+function parseClientCertDetails(reader: ConfigReader | undefined): ClientCertDetails {
+  return {
+    subject: reader?.flag("subject") ?? false,
+    cert: reader?.flag("cert") ?? false,
+    chain: reader?.flag("chain") ?? false,
+    dns: reader?.flag("dns") ?? false,
+    uri: reader?.flag("uri") ?? false,
+  };
 }
 
 function parseEscapedSlashes(reader: ConfigReader): HttpConnectionManager["pathWithEscapedSlashesAction"] {

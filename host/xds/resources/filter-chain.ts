@@ -5,17 +5,17 @@ import type { ResourceContext } from "../context.ts";
 import { parseCidrs } from "./address.ts";
 import { parseConnectionManager } from "./connection-manager.ts";
 import { parseMetadata } from "./metadata.ts";
-import { refuseTransportSocket } from "./transport-socket.ts";
+import { parseDownstreamTransport } from "./transport-socket.ts";
 
 const connectionManager = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
 
 export function parseFilterChain(reader: ConfigReader, ctx: ResourceContext): FilterChain {
   if (reader.flag("use_proxy_proto")) reader.refuse("use_proxy_proto", "the PROXY protocol is not implemented");
-  refuseTransportSocket(reader);
   return {
     name: reader.text("name"),
     match: parseMatch(reader.message("filter_chain_match")),
     networkFilters: parseNetworkFilters(reader, ctx),
+    transportSocket: parseDownstreamTransport(reader, ctx),
     transportSocketConnectTimeoutMs: reader.optionalDurationMs("transport_socket_connect_timeout") ?? 0,
     metadata: parseMetadata(reader.message("metadata")),
   };

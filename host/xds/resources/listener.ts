@@ -7,6 +7,7 @@ import type { ResourceContext } from "../context.ts";
 import { parseAccessLogs } from "./access-log.ts";
 import { parseAddress } from "./address.ts";
 import { parseFilterChain } from "./filter-chain.ts";
+import { parseListenerFilters } from "./listener-filters.ts";
 import { parseMetadata } from "./metadata.ts";
 
 export function parseListener(reader: ConfigReader, ctx: ResourceContext): Listener {
@@ -28,6 +29,11 @@ export function parseListener(reader: ConfigReader, ctx: ResourceContext): Liste
     perConnectionBufferLimitBytes: reader.number("per_connection_buffer_limit_bytes", 1_048_576),
     tcpBacklogSize: reader.number("tcp_backlog_size", 128),
     maxConnections: 0,
+    bindToPort: reader.flag("bind_to_port", bindsByDefault(reader)),
+    useOriginalDst: reader.flag("use_original_dst"),
+    listenerFilters: parseListenerFilters(reader),
+    listenerFiltersTimeoutMs: reader.optionalDurationMs("listener_filters_timeout") ?? 15_000,
+    continueOnListenerFiltersTimeout: reader.flag("continue_on_listener_filters_timeout"),
     drainType: reader.choice<"DEFAULT" | "MODIFY_ONLY">("drain_type", "DEFAULT"),
     accessLogs: parseAccessLogs(reader.messages("access_log"), ctx),
     metadata: parseMetadata(reader.message("metadata")),
@@ -38,17 +44,15 @@ export function parseListener(reader: ConfigReader, ctx: ResourceContext): Liste
 /** What a listener may be that this host is not yet; each false is what it is. */
 function refuseModes(reader: ConfigReader): void {
   const notImplemented: Readonly<Record<string, string>> = {
-    use_original_dst: "original destinations are not implemented",
     transparent: "not implemented",
     freebind: "not implemented",
   };
   for (const [field, reason] of Object.entries(notImplemented)) if (reader.flag(field)) reader.refuse(field, reason);
-  const bind = reader.message("deprecated_v1")?.optionalFlag("bind_to_port");
-  if (!reader.flag("bind_to_port", bind ?? true)) reader.refuse("bind_to_port", "listeners that are not bound are not implemented");
-  for (const filter of reader.messages("listener_filters")) {
-    const typeName = filter.any("typed_config")?.typeName ?? filter.text("name");
-    filter.refuse("", `listener filters are not implemented: ${typeName}`);
-  }
+}
+
+/** A field of the first API that Istio still writes. */
+function bindsByDefault(reader: ConfigReader): boolean {
+  return reader.message("deprecated_v1")?.optionalFlag("bind_to_port") ?? true;
 }
 
 function parseAddresses(reader: ConfigReader): readonly (SocketAddress | PipeAddress)[] {

@@ -39,6 +39,8 @@ export function cluster(name: string, endpoints: readonly LocalityEndpoints[], c
     dropPerMillion: 0,
     ignoreHealthOnHostRemoval: false,
     metadata: {},
+    transportSocket: { kind: "raw_buffer" },
+    transportSocketMatches: [],
     ...changes,
   };
 }

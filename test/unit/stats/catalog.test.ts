@@ -19,6 +19,10 @@ import type { StatsStore } from "../../../host/stats/store.ts";
 import { CircuitBreaker } from "../../../host/upstream/circuit-breaker.ts";
 import { ClusterStats } from "../../../host/upstream/cluster-stats.ts";
 import { Host } from "../../../host/upstream/host.ts";
+import { HttpInspectorFilter } from "../../../host/net/listener-filters/http-inspector.ts";
+import { ProxyProtocolFilter } from "../../../host/net/listener-filters/proxy-protocol-filter.ts";
+import { TlsInspectorFilter } from "../../../host/net/listener-filters/tls-inspector.ts";
+import { TlsStats } from "../../../host/net/tls-stats.ts";
 import { StatsBench } from "./support.ts";
 
 const silent = { log: () => {}, enabled: () => false };
@@ -38,6 +42,11 @@ const listener: Listener = {
   accessLogs: [],
   metadata: {},
   ignoreGlobalConnLimit: false,
+  bindToPort: true,
+  useOriginalDst: false,
+  listenerFilters: [],
+  listenerFiltersTimeoutMs: 0,
+  continueOnListenerFiltersTimeout: false,
 };
 
 const thresholds: Thresholds = {
@@ -73,7 +82,23 @@ const owners: Readonly<Record<string, (store: StatsStore) => unknown>> = {
     new CircuitBreaker(thresholds, store, "up", "default"),
     new CircuitBreaker(thresholds, store, "up", "high"),
   ],
-  listener: (store) => new ActiveListener(listener, { stats: store } as unknown as ListenerContext),
+  listener: (store) => new ActiveListener(listener, { stats: store, secrets: {}, flusher: { clock } } as unknown as ListenerContext),
+  "TLS of clients": (store) => new TlsStats(store, "listener.127.0.0.1_10000."),
+  "TLS of hosts": (store) => new TlsStats(store, "cluster.up."),
+  "listener filters": (store) => [
+    new TlsInspectorFilter({ kind: "tls_inspector", maxClientHelloBytes: 1, closesOnError: false }, store),
+    new HttpInspectorFilter(store),
+    ...["", "mine"].map((statPrefix) => {
+      const config = {
+        kind: "proxy_protocol",
+        allowRequestsWithoutProxyProtocol: false,
+        disallowedVersions: [],
+        statPrefix,
+        rules: [],
+      } as const;
+      return new ProxyProtocolFilter(config, store);
+    }),
+  ],
   "access log files": (store) => new LogFiles(clock, store, silent),
   server: (store) => new ServerStats(store, 1, new Lifecycle(silent, 0)),
 };

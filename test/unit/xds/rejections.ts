@@ -73,29 +73,39 @@ export const rejections: readonly Rejection[] = [
     `Path "${"x".repeat(108)}" exceeds maximum UNIX domain socket path size of 108.`,
     `${L}.address.pipe.path`,
   ),
-  one(`${L}.use_original_dst`, true, "original destinations are not implemented"),
-  one(`${L}.bind_to_port`, false, "listeners that are not bound are not implemented"),
+  one(
+    `${L}.listener_filters`,
+    [{ name: "s", typed_config: any("envoy.extensions.filters.listener.original_src.v3.OriginalSrc") }],
+    "not implemented: connections to upstreams have this host's own address",
+    `${L}.listener_filters[0].typed_config`,
+  ),
   one(
     `${L}.listener_filters`,
     [
       {
-        name: "envoy.filters.listener.tls_inspector",
-        typed_config: any("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"),
+        name: "i",
+        typed_config: any("envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector", { enable_ja3_fingerprinting: true }),
       },
     ],
-    "listener filters are not implemented: envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
-    `${L}.listener_filters[0]`,
+    not,
+    `${L}.listener_filters[0].typed_config.enable_ja3_fingerprinting`,
+  ),
+  one(
+    `${L}.listener_filters`,
+    [
+      {
+        name: "p",
+        typed_config: any("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol", { tlv_location: "FILTER_STATE" }),
+      },
+    ],
+    "not implemented: FILTER_STATE",
+    `${L}.listener_filters[0].typed_config.tlv_location`,
   ),
   one(`${L}.udp_listener_config`, {}, not),
   one(`${L}.socket_options`, [{ level: 1, name: 2, int_value: 1 }], not),
   one(`${L}.api_listener`, { api_listener: any("envoy.config.cluster.v3.Cluster", { name: "x" }) }, not),
   one(`${F}.filters`, [], "no filters: a connection would be closed at once"),
   one(`${F}.use_proxy_proto`, true, "the PROXY protocol is not implemented"),
-  one(
-    `${F}.transport_socket`,
-    { name: "tls", typed_config: any("envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext") },
-    "not implemented: envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-  ),
   one(`${F}.filters[0].name`, "", least1),
   one(
     `${F}.filters[0].typed_config`,
@@ -437,11 +447,6 @@ export const rejections: readonly Rejection[] = [
   one(`${C}.health_checks`, [{ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} }], not),
   one(`${C}.outlier_detection`, {}, not),
   one(
-    `${C}.transport_socket`,
-    { name: "tls", typed_config: any("envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext") },
-    "not implemented: envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-  ),
-  one(
     `${C}.typed_extension_protocol_options`,
     {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any("envoy.extensions.upstreams.http.v3.HttpProtocolOptions", {
@@ -550,5 +555,11 @@ export const rejections: readonly Rejection[] = [
   one("watchdog", { kill_timeout: "1s" }, not),
   one("watchdogs", { worker_watchdog: { miss_timeout: "1s" } }, not),
   one("hds_config", { api_type: "GRPC" }, not),
-  one("static_resources.secrets", [{ name: "s" }], not),
+  one("static_resources.secrets", [{ name: "s" }], "value is required", "static_resources.secrets[0].tls_certificate"),
+  one(
+    "static_resources.secrets",
+    [{ name: "s", generic_secret: { secret: { inline_string: "x" } } }],
+    not,
+    "static_resources.secrets[0].generic_secret",
+  ),
 ];
