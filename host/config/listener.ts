@@ -2,6 +2,7 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
+import type { NetworkFilter } from "./network-filter.ts";
 import type { PluginConfig } from "./plugin.ts";
 import type { HeaderToAdd, Metadata, RouteConfiguration } from "./route.ts";
 
@@ -46,9 +47,6 @@ export interface FilterChainMatch {
   readonly transportProtocol: string;
   readonly applicationProtocols: readonly string[];
 }
-
-/** The table of extensions in extensions/ says which kinds there are; http_connection_manager is the first. */
-export type NetworkFilter = { readonly kind: "http_connection_manager"; readonly name: string; readonly config: HttpConnectionManager };
 
 export type HttpFilterConfig =
   | { readonly kind: "router"; readonly name: string; readonly disabled: boolean; readonly config: RouterConfig }

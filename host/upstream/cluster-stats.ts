@@ -7,6 +7,7 @@ export class ClusterStats {
   readonly upstreamCxHttp1Total: Counter;
   readonly upstreamCxConnectFail: Counter;
   readonly upstreamCxConnectTimeout: Counter;
+  readonly upstreamCxConnectAttemptsExceeded: Counter;
   readonly upstreamCxIdleTimeout: Counter;
   readonly upstreamCxMaxDurationReached: Counter;
   readonly upstreamCxMaxRequests: Counter;
@@ -80,6 +81,7 @@ export class ClusterStats {
     this.upstreamCxHttp1Total = c("upstream_cx_http1_total");
     this.upstreamCxConnectFail = c("upstream_cx_connect_fail");
     this.upstreamCxConnectTimeout = c("upstream_cx_connect_timeout");
+    this.upstreamCxConnectAttemptsExceeded = c("upstream_cx_connect_attempts_exceeded");
     this.upstreamCxIdleTimeout = c("upstream_cx_idle_timeout");
     this.upstreamCxMaxDurationReached = c("upstream_cx_max_duration_reached");
     this.upstreamCxMaxRequests = c("upstream_cx_max_requests");
