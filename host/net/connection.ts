@@ -328,6 +328,10 @@ export class Connection {
   closeWhenFlushed(): void {
     if (this.closed || this.closing) return;
     this.flush();
+    if (this.unsentBytes === 0) {
+      this.destroy();
+      return;
+    }
     this.closing = true;
     this.socket.destroySoon();
   }

@@ -188,15 +188,23 @@ export class FilterManager<Account extends ByteAccount> implements ConnectionCal
   // ---- writing ----
 
   write(data: Uint8Array, endStream: boolean): void {
-    this.account.bytesSent += data.length;
     if (data.length > 0) {
-      if (this.writeBuffer === undefined) this.counters?.sent.add(data.length);
+      if (this.writeBuffer === undefined) this.countSent(data.length);
       this.connection.writeBytes(data);
     }
     if (!endStream) return;
+    if (this.writeBuffer === undefined) this.markWriteEnd();
+    this.connection.endWrites();
+  }
+
+  private countSent(bytes: number): void {
+    this.account.bytesSent += bytes;
+    this.counters?.sent.add(bytes);
+  }
+
+  private markWriteEnd(): void {
     this.hasWriteEnded = true;
     this.lastEnd = "LocalClose";
-    this.connection.endWrites();
   }
 
   onFlush(parts: readonly (string | Uint8Array)[], end: boolean): void {
@@ -214,7 +222,8 @@ export class FilterManager<Account extends ByteAccount> implements ConnectionCal
         return;
       }
     }
-    this.counters?.sent.add(held.length);
+    this.countSent(held.length);
+    if (end) this.markWriteEnd();
     this.connection.writeThrough(held.takeSlices(), end);
     this.checkWriteLimit();
   }

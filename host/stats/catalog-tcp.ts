@@ -25,8 +25,8 @@ export const TCP_GROUPS: readonly StatGroup[] = [
     stats: [
       ["allowed", "counter", "", "Connections allowed; with CONTINUOUS, checks that allowed"],
       ["denied", "counter", "", "Connections denied"],
-      ["<shadow_rules_stat_prefix>shadow_allowed", "counter", "", "What the shadow rules would have allowed"],
-      ["<shadow_rules_stat_prefix>shadow_denied", "counter", "", "What the shadow rules would have denied"],
+      ["<shadow_rules_stat_prefix>.shadow_allowed", "counter", "", "What the shadow rules would have allowed"],
+      ["<shadow_rules_stat_prefix>.shadow_denied", "counter", "", "What the shadow rules would have denied"],
       ["shadow_allowed", "counter", "", "What the shadow rules would have allowed, without shadow_rules_stat_prefix"],
       ["shadow_denied", "counter", "", "What the shadow rules would have denied, without shadow_rules_stat_prefix"],
     ],

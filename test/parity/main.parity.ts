@@ -7,11 +7,13 @@ import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
+import { tcpGroups } from "./cases/tcp.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
 import { filters } from "./cases/wasm-filters.ts";
 import { wasmHeaders } from "./cases/wasm-headers.ts";
+import { wasmNetwork } from "./cases/wasm-network.ts";
 import { wasmProperties } from "./cases/wasm-properties.ts";
 import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
 import { wasmConfiguration, wasmState } from "./cases/wasm-state.ts";
@@ -47,6 +49,8 @@ const GROUPS: readonly ParityGroup[] = [
   wasmOpen,
   wasmSharedVm,
   ...filters,
+  ...tcpGroups,
+  ...wasmNetwork,
 ];
 
 for (const group of GROUPS) {

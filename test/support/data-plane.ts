@@ -7,9 +7,8 @@ import { systemRandom, systemTime, type Random } from "../../host/base/system.ts
 import type { HttpConnectionManager, HttpFilterConfig } from "../../host/config/listener.ts";
 import type { PluginConfig } from "../../host/config/plugin.ts";
 import type { Snapshot } from "../../host/config/snapshot.ts";
-import type { NetworkFilterFactory } from "../../host/extensions/network/network-filter-factory.ts";
 import type { StreamFilterFactory } from "../../host/http/filter.ts";
-import { DataPlane } from "../../host/server/data-plane.ts";
+import { DataPlane, type DataPlaneOptions } from "../../host/server/data-plane.ts";
 import { StatsStore } from "../../host/stats/store.ts";
 import { ConfigControl } from "../../host/xds/control.ts";
 import { builtInExtensions } from "../../host/xds/extensions.ts";
@@ -203,8 +202,8 @@ export interface TestDataPlane {
 
 export interface TestDataPlaneOptions {
   readonly filters?: Readonly<Record<string, StreamFilterFactory>>;
-  /** Of plugins in network filters, by the filter's name. */
-  readonly networkFilters?: Readonly<Record<string, NetworkFilterFactory>>;
+  /** Default: one that knows `filters` and no network filter. */
+  readonly pluginHost?: DataPlaneOptions["pluginHost"];
   readonly random?: Random;
   readonly maxConnections?: number;
   readonly drainTimeMs?: number;
@@ -226,7 +225,9 @@ export async function startDataPlane(
   const stats = new StatsStore(() => {});
   const clock = new Clock(options.time ?? systemTime);
   const filters = options.filters ?? {};
-  const networkFilters = options.networkFilters ?? {};
+  const noNetworkFilter = (name: string): never => {
+    throw new Error(`no plugin host for the network filter ${name}`);
+  };
   const dataPlane = new DataPlane({
     clock,
     random: options.random ?? systemRandom,
@@ -235,7 +236,7 @@ export async function startDataPlane(
     localIp: "192.0.2.2",
     maxConnections: options.maxConnections ?? 100_000,
     drainTimeMs: options.drainTimeMs ?? 1000,
-    pluginHost: () => ({ filter: (name) => filters[name], networkFilter: (name) => networkFilters[name] }),
+    pluginHost: options.pluginHost ?? (() => ({ filter: (name) => filters[name], networkFilter: noNetworkFilter })),
   });
   const apply = async (nextListeners: readonly ListenerSpec[], nextClusters: readonly ClusterSpec[]): Promise<void> => {
     const failures = await dataPlane.apply(makeSnapshot(nextListeners, nextClusters, options.bootstrap));

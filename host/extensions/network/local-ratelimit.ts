@@ -1,6 +1,7 @@
 // envoy.filters.network.local_ratelimit: a token bucket for new connections, on this worker. It fills all the time, by the rate that
 // tokens_per_fill and fill_interval give, as Envoy's does.
 import type { NetworkLocalRateLimit } from "../../config/network-filter.ts";
+import { ResponseFlag, type StreamInfo } from "../../http/stream-info.ts";
 import { FilterStatus, type NetworkFilter, type NetworkFilterCallbacks } from "../../net/network-filter.ts";
 import type { Counter } from "../../stats/store.ts";
 import type { ExtensionContext } from "../context.ts";
@@ -43,8 +44,8 @@ export class LocalRateLimitFactory implements NetworkFilterFactory {
     this.rateLimited = ctx.stats.counter(`local_rate_limit.${config.statPrefix}.rate_limited`);
   }
 
-  createFilter(callbacks: NetworkFilterCallbacks): NetworkFilter {
-    return new LocalRateLimitFilter(this, callbacks);
+  createFilter(callbacks: NetworkFilterCallbacks, info: StreamInfo): NetworkFilter {
+    return new LocalRateLimitFilter(this, callbacks, info);
   }
 
   close(): void {}
@@ -53,16 +54,20 @@ export class LocalRateLimitFactory implements NetworkFilterFactory {
 class LocalRateLimitFilter implements NetworkFilter {
   private readonly factory: LocalRateLimitFactory;
   private readonly callbacks: NetworkFilterCallbacks;
+  private readonly info: StreamInfo;
 
-  constructor(factory: LocalRateLimitFactory, callbacks: NetworkFilterCallbacks) {
+  constructor(factory: LocalRateLimitFactory, callbacks: NetworkFilterCallbacks, info: StreamInfo) {
     this.factory = factory;
     this.callbacks = callbacks;
+    this.info = info;
   }
 
   onNewConnection(): FilterStatus {
     const { config, ctx, bucket, rateLimited } = this.factory;
     if (!isFeatureEnabled(config.runtimeEnabled, ctx.runtime) || bucket.consume(ctx.clock.now)) return FilterStatus.Continue;
     rateLimited.inc();
+    // Envoy's choice of flag.
+    this.info.setFlag(ResponseFlag.UpstreamRetryLimitExceeded);
     this.callbacks.close("NoFlush");
     return FilterStatus.StopIteration;
   }

@@ -29,8 +29,10 @@ export class RbacFactory implements NetworkFilterFactory {
     const p = `${config.statPrefix}rbac.`;
     this.allowed = ctx.stats.counter(`${p}allowed`);
     this.denied = ctx.stats.counter(`${p}denied`);
-    this.shadowAllowed = ctx.stats.counter(`${p}${config.shadowRulesStatPrefix}shadow_allowed`);
-    this.shadowDenied = ctx.stats.counter(`${p}${config.shadowRulesStatPrefix}shadow_denied`);
+    // In stat names the shadow prefix gets a dot of its own, in metadata none.
+    const shadow = config.shadowRulesStatPrefix === "" ? p : `${p}${config.shadowRulesStatPrefix.replace(/\.$/, "")}.`;
+    this.shadowAllowed = ctx.stats.counter(`${shadow}shadow_allowed`);
+    this.shadowDenied = ctx.stats.counter(`${shadow}shadow_denied`);
   }
 
   createFilter(callbacks: NetworkFilterCallbacks, info: StreamInfo): NetworkFilter {
@@ -92,6 +94,7 @@ class RbacFilter implements NetworkFilter, TimerOwner {
     this.isDenied = true;
     this.info.connectionTerminationDetails = `rbac_access_denied_matched_policy[${decision.policy === "" ? "none" : decision.policy}]`;
     if (config.delayDenyMs > 0) {
+      this.callbacks.connection.readDisable(true);
       this.delayTimer = new Timer(this, 0);
       ctx.clock.start(this.delayTimer, config.delayDenyMs);
     } else this.callbacks.close("NoFlush");

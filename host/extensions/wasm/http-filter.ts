@@ -108,6 +108,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isFailHandled = false;
 
   readonly clusterMetadata: ClusterMetadata;
+  readonly canReply = true;
 
   constructor(
     root: RootContext,

@@ -71,6 +71,7 @@ class WasmNetworkFilter implements NetworkFilter, StreamServices, AttributeSourc
   readonly info: StreamInfo;
   readonly node: PropertyValue | undefined;
   readonly clusterMetadata: ClusterMetadata;
+  readonly canReply = false;
   private readonly root: RootContext;
   private readonly plugin: Plugin;
   private readonly callbacks: NetworkFilterCallbacks;
@@ -169,7 +170,6 @@ class WasmNetworkFilter implements NetworkFilter, StreamServices, AttributeSourc
     if (type === StreamType.Downstream || type === StreamType.Upstream) this.callbacks.close("FlushWrite");
   }
 
-  /** A connection without a protocol has no answer to send. */
   sendLocalResponse(): void {}
 
   clearRouteCache(): void {}

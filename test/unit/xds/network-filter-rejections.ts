@@ -116,7 +116,7 @@ export const networkFilterRejections: readonly Rejection[] = [
   rule({ destination_ip: { address_prefix: "10.0.0", prefix_len: 8 } }, "destination_ip.address_prefix", "malformed IP address: 10.0.0"),
   rule(nested(33), `${"not_rule.".repeat(32)}not_rule`, "rules are nested deeper than 32"),
   identity({ header: { name: "a", present_match: true } }, "header", "Found header rule,not supported by RBAC network filter"),
-  identity({ custom: { name: "c" } }, "custom", "not implemented for the RBAC network filter"),
+  identity({ filter_state: { key: "k", string_match: { exact: "v" } } }, "filter_state", "not implemented for the RBAC network filter"),
   chain([rbac({ any: true }, { any: true }, { matcher: {} }), tcpProxy()], `${typed}.matcher: not implemented: give rules`),
   chain([filter("w", "wasm.v3.Wasm", {}), tcpProxy()], `${typed}.config: value is required`),
 ];

@@ -47,6 +47,7 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
     namespace: "ns",
     name: "p",
     createdAtMs: 0,
+    type: "HTTP",
     phase: "AUTHZ",
     priority: 10,
     matchLabels: { app: "web" },
