@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
+import type { Fields } from "../support/data-plane.ts";
 import { closedPort, startTcp, startUpstream, tcpProxy } from "../support/tcp.ts";
 
 test("bytes go both ways and each direction ends by itself: the client first", async (t) => {
@@ -58,7 +59,7 @@ for (const from of ["client", "upstream"] as const) {
 interface Failure {
   readonly name: string;
   readonly fields: Parameters<typeof tcpProxy>[0];
-  readonly cluster?: Readonly<Record<string, unknown>>;
+  readonly cluster?: Fields;
   readonly hosts: "closed" | "none" | "open";
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -105,7 +106,7 @@ const failures: readonly Failure[] = [
 async function checkFailure(t: TestContext, failure: Failure): Promise<void> {
   const upstream = await startUpstream(t);
   const ports = { closed: [await closedPort()], none: [], open: [upstream.port] }[failure.hosts];
-  const plane = await startTcp(t, [tcpProxy(failure.fields)], [{ name: "service", ports, cluster: failure.cluster as {} }]);
+  const plane = await startTcp(t, [tcpProxy(failure.fields)], [{ name: "service", ports, cluster: failure.cluster }]);
   const client = plane.connect();
   await client.until((peer) => peer.end !== "", "the end");
   for (const [name, count] of Object.entries(failure.counters)) assert.equal(plane.counter(name), count, name);
