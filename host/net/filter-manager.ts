@@ -292,7 +292,9 @@ export class FilterManager<Account extends ByteAccount> implements ConnectionCal
     this.slots.at(-1)?.filter?.drain?.(now);
   }
 
+  /** Also one that still flushes to a client which does not read. */
   destroy(): void {
-    this.close("NoFlush");
+    this.isClosedLocally = true;
+    this.connection.destroy();
   }
 }

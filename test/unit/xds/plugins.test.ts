@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { HttpFilterConfig, Listener } from "../../../host/config/listener.ts";
+import type { NetworkFilter } from "../../../host/config/network-filter.ts";
 import type { Node } from "../../../host/config/snapshot.ts";
 import { createResourceContext } from "../../../host/xds/context.ts";
 import type { Json } from "../../../host/xds/message.ts";
-import { comparePlugins, insertIntoChain, matchesListener, matchesNode } from "../../../host/xds/plugin-chain.ts";
+import { comparePlugins, insertIntoChain, insertIntoNetworkChain, matchesListener, matchesNode } from "../../../host/xds/plugin-chain.ts";
 import { type PluginResource, readPlugin } from "../../../host/xds/plugin-resource.ts";
 import { PluginFolder } from "../../../host/xds/plugin-resources.ts";
 import { readResource } from "../../../host/xds/resource-kinds.ts";
@@ -163,6 +164,17 @@ test("phases: AUTHN, AUTHZ, STATS, the operator's filters, unspecified, the rout
   assert.equal(names([filter("wasm", "own"), filter("router", "router")]), "n z s own u router");
   assert.equal(names([filter("rbac", "rbac"), filter("wasm", "own"), filter("router", "router")]), "n z s rbac own u router");
   assert.equal(names([filter("router", "router")]), "n z s u router");
+});
+
+test("network plugins stand in Istio's order: AUTHN, AUTHZ, the operator's filters, STATS, unspecified, the terminal one", () => {
+  const network = (name: string): NetworkFilter => ({ kind: "echo", name });
+  const phases = [plugin("s", { phase: "STATS" }), plugin("u"), plugin("z", { phase: "AUTHZ" }), plugin("n", { phase: "AUTHN" })];
+  const names = (...chain: readonly string[]): string =>
+    insertIntoNetworkChain(chain.map(network), phases)
+      .map((one) => `${one.kind === "wasm" ? "+" : ""}${one.name}`)
+      .join(" ");
+  assert.equal(names("tcp"), "+n +z +s +u tcp");
+  assert.equal(names("rbac", "limit", "tcp"), "+n +z rbac limit +s +u tcp");
 });
 
 test("selectors and namespaces choose nodes", () => {
