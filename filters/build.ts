@@ -26,6 +26,7 @@ const sizeLimits: Readonly<Record<string, number>> = {
   authz: 28_672,
   "body-transform": 13_824,
   callout: 18_432,
+  "first-bytes": 12_288,
   "header-mutation": 10_240,
   "rate-limit": 17_408,
 };

@@ -62,6 +62,23 @@ export const enum FilterTrailersStatus {
   StopIteration = 1,
 }
 
+/** Answer of the callbacks of a TCP connection. */
+export const enum FilterStatus {
+  /** Hand the bytes to the next filter. */
+  Continue = 0,
+  /** Hold the bytes; the next call sees them again, and what has come since. */
+  StopIteration = 1,
+}
+
+/** Who closed a connection. */
+export const enum PeerType {
+  Unknown = 0,
+  /** The proxy. */
+  Local = 1,
+  /** The peer. */
+  Remote = 2,
+}
+
 /** Which header map a host call means. */
 export const enum MapType {
   HttpRequestHeaders = 0,

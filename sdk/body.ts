@@ -70,6 +70,9 @@ export class Body {
 
 export const requestBody = Body.of(BufferType.HttpRequestBody);
 export const responseBody = Body.of(BufferType.HttpResponseBody);
+/** Bytes of a TCP connection that have not been passed on. */
+export const downstreamData = Body.of(BufferType.DownstreamData);
+export const upstreamData = Body.of(BufferType.UpstreamData);
 /** Body of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
 export const callResponseBody = Body.of(BufferType.HttpCallResponseBody);
 export const vmConfiguration = Body.of(BufferType.VmConfiguration);

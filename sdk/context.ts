@@ -1,8 +1,8 @@
 // The classes a filter extends. The host knows contexts by number: a root context for each plugin configuration,
-// and a stream context under it for each request (ABI "Contexts"). Base methods do nothing and let traffic pass.
+// and a stream context under it for each request or TCP connection (ABI "Contexts"). Base methods do nothing and let traffic pass.
 
-import { FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, StreamType, WasmResult } from "./abi";
-import { Body, pluginConfiguration, requestBody, responseBody, vmConfiguration } from "./body";
+import { FilterDataStatus, FilterHeadersStatus, FilterStatus, FilterTrailersStatus, PeerType, StreamType, WasmResult } from "./abi";
+import { Body, downstreamData, pluginConfiguration, requestBody, responseBody, upstreamData, vmConfiguration } from "./body";
 import { ByteString } from "./bytes";
 import {
   proxy_close_stream,
@@ -14,6 +14,13 @@ import {
 import { Headers, requestHeaders, requestTrailers, responseHeaders, responseTrailers } from "./headers";
 import { Entry } from "./id-table";
 
+/** What a context stands for. */
+export const enum ContextKind {
+  Root,
+  Http,
+  Tcp,
+}
+
 /** What root and stream contexts have in common. */
 export abstract class Context extends Entry {
   /** Set when the host has deleted the context; answers of calls that come later are dropped. */
@@ -22,10 +29,15 @@ export abstract class Context extends Entry {
   constructor(
     /** The host's number of this context; unique in the VM. */
     readonly id: u32,
-    /** Whether this is one request, rather than the plugin itself. */
-    readonly isStream: bool,
+    /** The plugin itself, one request, or one TCP connection. */
+    readonly kind: ContextKind,
   ) {
     super();
+  }
+
+  /** Whether this is one request or connection, rather than the plugin itself. */
+  get isStream(): bool {
+    return this.kind != ContextKind.Root;
   }
 
   /**
@@ -51,7 +63,7 @@ export abstract class Context extends Entry {
 /** One plugin configuration in one VM. Hosts run one VM per worker thread and one more to check a configuration, so every method here runs several times. */
 export abstract class RootContext extends Context {
   constructor(id: u32) {
-    super(id, false);
+    super(id, ContextKind.Root);
   }
 
   /** The VM has started. False refuses the plugin. */
@@ -72,6 +84,14 @@ export abstract class RootContext extends Context {
 
   /** The context of a new request; null leaves the request alone. */
   createHttpContext(id: u32): HttpContext | null {
+    return null;
+  }
+
+  /**
+   * The context of a new TCP connection, in a chain of network filters; null leaves the connection alone. Asked only where
+   * `createHttpContext` gave null: the host does not say which of the two it needs.
+   */
+  createTcpContext(id: u32): TcpContext | null {
     return null;
   }
 
@@ -103,7 +123,7 @@ export abstract class HttpContext extends Context {
     /** The plugin configuration that the request belongs to. */
     readonly root: RootContext,
   ) {
-    super(id, true);
+    super(id, ContextKind.Http);
   }
 
   /** Request headers are here. `count` counts pseudo headers too; `endOfStream` means there is neither body nor trailers. */
@@ -178,5 +198,58 @@ export abstract class HttpContext extends Context {
   /** Resets the stream from the response side after the running callback. 1 host call. */
   closeResponse(): bool {
     return proxy_close_stream(StreamType.HttpResponse) == WasmResult.Ok;
+  }
+}
+
+/** One TCP connection of a client and what the upstream sends back on it. */
+export abstract class TcpContext extends Context {
+  constructor(
+    id: u32,
+    /** The plugin configuration that the connection belongs to. */
+    readonly root: RootContext,
+  ) {
+    super(id, ContextKind.Tcp);
+  }
+
+  /**
+   * A client has connected. StopIteration holds back the filters behind, so that a TCP proxy does not choose its cluster yet;
+   * bytes come to this filter all the same, where the proxy reads before it is connected (`max_early_data_bytes`).
+   */
+  onNewConnection(): FilterStatus {
+    return FilterStatus.Continue;
+  }
+
+  /** Bytes from the client are here. `size` is the size of `downstreamData`, which holds all that has not been passed on. */
+  onDownstreamData(size: usize, endOfStream: bool): FilterStatus {
+    return FilterStatus.Continue;
+  }
+
+  /** Bytes from the upstream are here. `size` is the size of `upstreamData`. Nothing resumes a held direction but its next bytes. */
+  onUpstreamData(size: usize, endOfStream: bool): FilterStatus {
+    return FilterStatus.Continue;
+  }
+
+  /** The connection is gone; `onDone`, `onLog` and `onDelete` follow. */
+  onDownstreamConnectionClose(peer: PeerType): void {}
+
+  /** The upstream sends no more. Envoy's word for who ended it is always Unknown. */
+  onUpstreamConnectionClose(peer: PeerType): void {}
+
+  get downstreamData(): Body {
+    return downstreamData;
+  }
+
+  get upstreamData(): Body {
+    return upstreamData;
+  }
+
+  /** Lets the filters behind go on with what is held, after the running callback. 1 host call. */
+  continueDownstream(): bool {
+    return proxy_continue_stream(StreamType.Downstream) == WasmResult.Ok;
+  }
+
+  /** Closes the connection after the running callback, once what waits to be written is written. 1 host call. */
+  close(): bool {
+    return proxy_close_stream(StreamType.Downstream) == WasmResult.Ok;
   }
 }

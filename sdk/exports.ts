@@ -3,10 +3,10 @@
 //   export { proxy_on_request_headers } from "sluice/sdk/exports";
 // A callback that is not exported costs nothing: the host skips it and takes its default.
 
-import { FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus } from "./abi";
+import { FilterDataStatus, FilterHeadersStatus, FilterStatus, FilterTrailersStatus, PeerType } from "./abi";
 import { httpCallAnswered } from "./calls";
 import { enterCallback, leaveCallback } from "./heap";
-import { anyContext, httpContext, rootContext } from "./registry";
+import { anyContext, httpContext, rootContext, tcpContext } from "./registry";
 
 export function proxy_on_tick(id: u32): void {
   enterCallback();
@@ -68,6 +68,44 @@ export function proxy_on_response_trailers(id: u32, count: u32): u32 {
   const status = stream == null ? FilterTrailersStatus.Continue : stream.onResponseTrailers(count);
   leaveCallback();
   return status;
+}
+
+export function proxy_on_new_connection(id: u32): u32 {
+  enterCallback();
+  const stream = tcpContext(id);
+  const status = stream == null ? FilterStatus.Continue : stream.onNewConnection();
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_downstream_data(id: u32, size: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = tcpContext(id);
+  const status = stream == null ? FilterStatus.Continue : stream.onDownstreamData(size, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_upstream_data(id: u32, size: u32, endOfStream: u32): u32 {
+  enterCallback();
+  const stream = tcpContext(id);
+  const status = stream == null ? FilterStatus.Continue : stream.onUpstreamData(size, endOfStream != 0);
+  leaveCallback();
+  return status;
+}
+
+export function proxy_on_downstream_connection_close(id: u32, peer: u32): void {
+  enterCallback();
+  const stream = tcpContext(id);
+  if (stream != null) stream.onDownstreamConnectionClose(<PeerType>peer);
+  leaveCallback();
+}
+
+export function proxy_on_upstream_connection_close(id: u32, peer: u32): void {
+  enterCallback();
+  const stream = tcpContext(id);
+  if (stream != null) stream.onUpstreamConnectionClose(<PeerType>peer);
+  leaveCallback();
 }
 
 export function proxy_on_http_call_response(id: u32, token: u32, headerCount: u32, bodySize: u32, trailerCount: u32): void {

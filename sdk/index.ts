@@ -3,16 +3,18 @@
 export {
   FilterDataStatus,
   FilterHeadersStatus,
+  FilterStatus,
   FilterTrailersStatus,
   GrpcStatus,
   LogLevel,
+  PeerType,
   WasmResult,
 } from "./abi";
-export { Body, callResponseBody, requestBody, responseBody } from "./body";
+export { Body, callResponseBody, downstreamData, requestBody, responseBody, upstreamData } from "./body";
 export { ByteString } from "./bytes";
 export { HttpCall } from "./calls";
-export { Context, HttpContext, RootContext } from "./context";
-export { callForeignFunction } from "./foreign";
+export { Context, HttpContext, RootContext, TcpContext } from "./context";
+export { callForeignFunction, setEnvoyFilterState } from "./foreign";
 export { HeaderList } from "./header-list";
 export {
   callResponseHeaders,

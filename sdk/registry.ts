@@ -3,7 +3,7 @@
 
 import { LogLevel, WasmResult } from "./abi";
 import { ByteString } from "./bytes";
-import { Context, HttpContext, RootContext } from "./context";
+import { Context, ContextKind, HttpContext, RootContext, TcpContext } from "./context";
 import { proxy_get_property } from "./env";
 import { IdTable } from "./id-table";
 import { writeLine } from "./log";
@@ -41,13 +41,19 @@ export function anyContext(id: u32): Context | null {
 /** The root context of a number; null for streams and unknown numbers. */
 export function rootContext(id: u32): RootContext | null {
   const context = contexts.get(id);
-  return context != null && !context.isStream ? changetype<RootContext>(context) : null;
+  return context != null && context.kind == ContextKind.Root ? changetype<RootContext>(context) : null;
 }
 
-/** The stream context of a number; null for roots and unknown numbers. */
+/** The HTTP context of a number; null for others and unknown numbers. */
 export function httpContext(id: u32): HttpContext | null {
   const context = contexts.get(id);
-  return context != null && context.isStream ? changetype<HttpContext>(context) : null;
+  return context != null && context.kind == ContextKind.Http ? changetype<HttpContext>(context) : null;
+}
+
+/** The TCP context of a number; null for others and unknown numbers. */
+export function tcpContext(id: u32): TcpContext | null {
+  const context = contexts.get(id);
+  return context != null && context.kind == ContextKind.Tcp ? changetype<TcpContext>(context) : null;
 }
 
 /** Serves `proxy_on_context_create`: a root when `parentId` is 0, else a stream under that root. */
@@ -60,7 +66,12 @@ export function createContext(id: u32, parentId: u32): void {
   const root = rootContext(parentId);
   if (root == null) return;
   const stream = root.createHttpContext(id);
-  if (stream != null) contexts.set(id, stream);
+  if (stream != null) {
+    contexts.set(id, stream);
+    return;
+  }
+  const connection = root.createTcpContext(id);
+  if (connection != null) contexts.set(id, connection);
 }
 
 /** Serves `proxy_on_delete`. */

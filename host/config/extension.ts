@@ -1,6 +1,8 @@
 // The contract between the configuration reader and an extension: a type URL, and how its message becomes plain data.
 // The reader knows no extension by name; the composition root hands it tables of these.
+import type { Secret } from "./transport-socket.ts";
 import type { HttpFilterConfig } from "./listener.ts";
+import type { NetworkFilter } from "./network-filter.ts";
 
 /**
  * A view of one decoded message that keeps account of what was read: a field that is set and that nobody read is refused
@@ -78,6 +80,35 @@ export interface ParseContext {
   readonly extensions: ExtensionTable;
 }
 
+export interface ResourceContext extends ParseContext {
+  /** Names of the static clusters, for routes with validate_clusters; undefined: cannot be known yet. */
+  readonly clusterNames: ReadonlySet<string> | undefined;
+  /** One of static_resources.secrets. */
+  staticSecret(name: string): Secret | undefined;
+  /** Called for each dynamic resource that the resource being read depends on. */
+  need(dependency: Dependency): void;
+}
+
+/** A resource that comes by name from a file of its own. */
+export interface Dependency {
+  readonly kind: "route_configuration" | "endpoints" | "extension_config" | "secret";
+  readonly name: string;
+  readonly source: FileConfigSource;
+  /** false: what depends on it starts without it (apply_default_config_without_warming). */
+  readonly isAwaited: boolean;
+  /** Of an extension config: the messages that may come; undefined for the other kinds. */
+  readonly typeNames?: readonly string[];
+}
+
+/** core.v3.ConfigSource as far as files go. */
+export interface FileConfigSource {
+  readonly path: string;
+  /** watched_directory: a rename in here is what triggers a new read; undefined: the folder of `path`. */
+  readonly watchedDirectory: string | undefined;
+  /** 0 waits for ever. */
+  readonly initialFetchTimeoutMs: number;
+}
+
 export interface HttpFilterExtension {
   /** "envoy.filters.http.router" */
   readonly name: string;
@@ -98,6 +129,17 @@ export interface HttpFilterExtension {
   };
 }
 
+export interface NetworkFilterExtension {
+  /** "envoy.filters.network.tcp_proxy" */
+  readonly name: string;
+  readonly typeNames: readonly string[];
+  /** Must be the last filter of its chain; any other must not. */
+  readonly isTerminal: boolean;
+  /** Problems go to the reader; the result of a refused message is not used. */
+  parse(reader: ConfigReader, name: string, ctx: ResourceContext): NetworkFilter | undefined;
+}
+
 export interface ExtensionTable {
   readonly httpFilters: readonly HttpFilterExtension[];
+  readonly networkFilters: readonly NetworkFilterExtension[];
 }

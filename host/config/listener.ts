@@ -4,6 +4,7 @@ import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
 import type { Http2Options } from "./http2.ts";
 import type { ListenerFilterConfig } from "./listener-filter.ts";
+import type { NetworkFilter } from "./network-filter.ts";
 import type { PluginConfig } from "./plugin.ts";
 import type { DownstreamTransportSocket } from "./transport-socket.ts";
 import type { HeaderToAdd, Metadata, RouteConfiguration } from "./route.ts";
@@ -56,9 +57,6 @@ export interface FilterChainMatch {
   readonly transportProtocol: string;
   readonly applicationProtocols: readonly string[];
 }
-
-/** The table of extensions in extensions/ says which kinds there are; http_connection_manager is the first. */
-export type NetworkFilter = { readonly kind: "http_connection_manager"; readonly name: string; readonly config: HttpConnectionManager };
 
 export type HttpFilterConfig =
   | { readonly kind: "router"; readonly name: string; readonly disabled: boolean; readonly config: RouterConfig }

@@ -2,6 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Random } from "../base/system.ts";
+import type { NetworkLocalRateLimit } from "../config/network-filter.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { RouteTable } from "../http/conn-manager-config.ts";
@@ -10,6 +11,8 @@ import type { RuntimeReader } from "../router/matchers.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
 import type { LogFiles } from "./log-file.ts";
+import type { TokenBucket } from "./network/local-ratelimit.ts";
+import type { NetworkFilterFactory } from "./network/network-filter-factory.ts";
 
 export interface ExtensionContext {
   readonly clock: Clock;
@@ -25,4 +28,7 @@ export interface ExtensionContext {
   routeTable(config: RouteConfiguration): RouteTable;
   /** A filter of this plugin; the plugin's VM is shared and counted. */
   wasmFilter(filterName: string, plugin: PluginConfig, direction: number): StreamFilterFactory;
+  wasmNetworkFilter(filterName: string, plugin: PluginConfig, direction: number): NetworkFilterFactory;
+  /** The bucket of a share_key, or a new one. */
+  tokenBucket(config: NetworkLocalRateLimit): TokenBucket;
 }

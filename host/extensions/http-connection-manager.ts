@@ -64,11 +64,16 @@ export class HttpConnectionManagerFactory implements ChainFactory {
     for (const slot of old) if (slot.factory !== undefined && !kept.has(slot.factory)) slot.factory.close();
   }
 
+  applyChain(chain: FilterChain, snapshot: Snapshot): void {
+    const terminal = chain.networkFilters.at(-1);
+    if (terminal?.kind === "http_connection_manager") this.apply(terminal.config, snapshot);
+  }
+
   get statPrefix(): string {
     return this.config.statPrefix;
   }
 
-  accept(connection: Connection, info: ConnectionInfo, onGone: (connection: ActiveConnection) => void): ActiveConnection {
+  accept(connection: Connection, info: ConnectionInfo, onGone: (connection: ActiveConnection) => void): ConnectionManager {
     return new ConnectionManager(connection, info, this.compiled, this.codecs, onGone);
   }
 

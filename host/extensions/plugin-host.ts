@@ -13,6 +13,7 @@ import {
   type StreamFilter,
   type StreamFilterFactory,
 } from "../http/filter.ts";
+import type { NetworkFilter, NetworkFilterCallbacks } from "../net/network-filter.ts";
 import type { Random } from "../base/system.ts";
 import type { Histogram, StatsStore } from "../stats/store.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
@@ -26,8 +27,10 @@ import { SharedArena } from "../wasm/shared-arena.ts";
 import { SharedDataStore } from "../wasm/shared-data.ts";
 import { SharedQueueStore } from "../wasm/shared-queue.ts";
 import { startCallout } from "./http-callout.ts";
+import type { NetworkFilterFactory } from "./network/network-filter-factory.ts";
 import { resolveRootAttribute } from "./wasm/attributes.ts";
 import { WasmFilterFactory } from "./wasm/http-filter.ts";
+import { ClosingFilter, WasmNetworkFilterFactory } from "./wasm/network-filter.ts";
 import { nodeValue } from "./wasm/struct-attributes.ts";
 
 /** Memory that all workers and the main thread share for proxy_*_shared_data and proxy_*_shared_queue. */
@@ -224,6 +227,17 @@ export class PluginHost {
     );
   }
 
+  networkFilter(_filterName: string, config: PluginConfig, _direction: number): NetworkFilterFactory {
+    const plugin = this.acquire(config);
+    if (plugin === undefined) return new UnloadedNetworkFilterFactory(config);
+    return new WasmNetworkFilterFactory(
+      plugin,
+      this.node,
+      (released) => this.release(released),
+      (name) => this.options.clusters?.get(name),
+    );
+  }
+
   states(): PluginState[] {
     return [...this.plugins.values()].map(({ plugin }) => ({
       name: plugin.config.name,
@@ -232,6 +246,20 @@ export class PluginHost {
       failure: plugin.failure,
     }));
   }
+}
+
+class UnloadedNetworkFilterFactory implements NetworkFilterFactory {
+  private readonly failsOpen: boolean;
+
+  constructor(config: PluginConfig) {
+    this.failsOpen = config.failurePolicy === "FAIL_OPEN";
+  }
+
+  createFilter(callbacks: NetworkFilterCallbacks): NetworkFilter | undefined {
+    return this.failsOpen ? undefined : new ClosingFilter(callbacks);
+  }
+
+  close(): void {}
 }
 
 class UnloadedFilterFactory implements StreamFilterFactory {

@@ -167,6 +167,7 @@ const OPERATORS: Readonly<Record<string, Operator>> = {
   BYTES_SENT: plain((info) => info.bytesSent),
   UPSTREAM_WIRE_BYTES_RECEIVED: plain((info) => info.upstreamBytesReceived),
   UPSTREAM_WIRE_BYTES_SENT: plain((info) => info.upstreamBytesSent),
+  ACCESS_LOG_TYPE: plain((info) => info.accessLogType),
   DOWNSTREAM_HEADER_BYTES_RECEIVED: plain((info) => info.requestHeaderBytes),
   DOWNSTREAM_HEADER_BYTES_SENT: plain((info) => info.responseHeaderBytes),
   RESPONSE_CODE: plain((info) => info.responseCode),

@@ -67,6 +67,8 @@ export class StreamInfo {
   /** Under which statistics count the cluster, when that is not its name. */
   clusterAltName = "";
   connectionTerminationDetails = "";
+  /** %ACCESS_LOG_TYPE%: which of the times it is at which a log line is written. */
+  accessLogType = "DownstreamEnd";
   responseFlags = 0;
   /** Body bytes received from and sent to the client. */
   bytesReceived = 0;

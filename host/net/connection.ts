@@ -24,6 +24,12 @@ export interface ConnectionStats {
   sent(bytes: number): void;
 }
 
+/** Write filters (net/filter-manager.ts): gets what is about to leave, and answers through Connection.writeThrough. */
+export interface WriteInterceptor {
+  /** `end`: FIN is to follow. */
+  onFlush(parts: readonly (string | Uint8Array)[], end: boolean): void;
+}
+
 const SCRATCH_BYTES = 128 * 1024;
 /** Slices of at least this size are handed to the socket as they are: copying would cost more than a second write. */
 const COPY_LIMIT = 16 * 1024;
@@ -113,6 +119,8 @@ export class Connection {
   private closing = false;
   private errorCode = "";
   highWatermark: number;
+  /** Undefined for most connections: then nothing stands between what is written and the socket. */
+  writeInterceptor: WriteInterceptor | undefined = undefined;
 
   /** Takes over a socket whose reader (see socket-reader.ts) has not been given to another connection. */
   constructor(reader: SocketReader, flusher: Flusher, highWatermark: number, stats: ConnectionStats, callbacks: ConnectionCallbacks) {
@@ -221,6 +229,35 @@ export class Connection {
   flush(): void {
     this.isDirty = false;
     if (this.pending.length === 0 || this.closed || this.socket.writableEnded) return;
+    if (this.writeInterceptor !== undefined) {
+      this.intercept(this.writeInterceptor, false);
+      return;
+    }
+    this.flushParts();
+  }
+
+  private intercept(interceptor: WriteInterceptor, end: boolean): void {
+    const parts = this.pending;
+    this.pending = [];
+    this.pendingBytes = 0;
+    interceptor.onFlush(parts, end);
+  }
+
+  /** For the interceptor: bytes that no filter will see again, at once. */
+  writeThrough(slices: readonly Uint8Array[], end: boolean): void {
+    if (this.closed || this.socket.writableEnded) return;
+    if (slices.length > 0) {
+      const later = this.pending;
+      this.pending = [...slices];
+      this.pendingBytes = slices.reduce((sum, slice) => sum + slice.length, 0);
+      this.flushParts();
+      this.pending = later;
+      this.pendingBytes = later.reduce((sum, part) => sum + part.length, 0);
+    } else if (this.socket.writableLength === 0) this.afterDrain();
+    if (end) this.socket.end();
+  }
+
+  private flushParts(): void {
     const socket = this.socket;
     const parts = this.pending;
     this.stats.sent(this.pendingBytes);
@@ -311,8 +348,24 @@ export class Connection {
   /** Sends what is pending, then FIN; bytes of the peer go on being delivered (a tunnel whose one direction has ended). */
   endWrites(): void {
     if (this.closed || this.closing) return;
+    if (this.writeInterceptor !== undefined) {
+      this.intercept(this.writeInterceptor, true);
+      return;
+    }
     this.flush();
     this.socket.end();
+  }
+
+  /** Sends what is pending and closes both directions as soon as the kernel has it (Envoy's FlushWrite). */
+  closeWhenFlushed(): void {
+    if (this.closed || this.closing) return;
+    this.flush();
+    if (this.unsentBytes === 0) {
+      this.destroy();
+      return;
+    }
+    this.closing = true;
+    this.socket.destroySoon();
   }
 
   /** Bytes that the kernel has not taken: falls while the peer reads. */

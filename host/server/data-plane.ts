@@ -4,14 +4,17 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { Random } from "../base/system.ts";
 import type { FilterChain, Listener } from "../config/listener.ts";
+import type { NetworkFilter, NetworkLocalRateLimit } from "../config/network-filter.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { EMPTY_SNAPSHOT } from "../config/snapshot-delta.ts";
 import { structuralKey } from "../config/structural-key.ts";
 import type { ExtensionContext } from "../extensions/context.ts";
-import { HttpConnectionManagerFactory } from "../extensions/http-connection-manager.ts";
 import { LogFiles } from "../extensions/log-file.ts";
+import { TokenBucket } from "../extensions/network/local-ratelimit.ts";
+import type { NetworkFilterFactory } from "../extensions/network/network-filter-factory.ts";
+import { createFilterChain, type FilterChainFactory } from "../extensions/network-chain.ts";
 import { DateCache, type RouteTable } from "../http/conn-manager-config.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
 import { Flusher } from "../net/connection.ts";
@@ -23,6 +26,7 @@ import { ClusterManager } from "../upstream/cluster-manager.ts";
 /** What the data plane asks of the plugin host (wasm), so that it can be made without one. */
 export interface PluginHost {
   filter(filterName: string, plugin: PluginConfig, direction: number): StreamFilterFactory;
+  networkFilter(filterName: string, plugin: PluginConfig, direction: number): NetworkFilterFactory;
 }
 
 export interface DataPlaneOptions {
@@ -60,7 +64,8 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   private readonly listeners = new Map<string, ActiveListener>();
   private readonly draining = new Set<ActiveListener>();
   private readonly tables = new WeakMap<RouteConfiguration, CompiledRouteTable>();
-  private readonly factories = new Map<ChainFactory, HttpConnectionManagerFactory>();
+  private readonly factories = new WeakMap<ChainFactory, FilterChainFactory>();
+  private readonly buckets = new Map<string, TokenBucket>();
   private snapshot: Snapshot = EMPTY_SNAPSHOT;
   private connections = 0;
   private connectionIds = 0;
@@ -119,10 +124,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   }
 
   private applyChains(listener: ActiveListener): void {
-    for (const [chain, factory] of listener.activeChains) {
-      const manager = this.factories.get(factory);
-      for (const filter of chain.networkFilters) manager?.apply(filter.config, this.snapshot);
-    }
+    for (const [chain, factory] of listener.activeChains) this.factories.get(factory)?.applyChain(chain, this.snapshot);
   }
 
   private remove(name: string): void {
@@ -144,8 +146,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   // ---- ListenerContext ----
 
   makeChain(chain: FilterChain, listener: Listener): ChainFactory {
-    const [filter] = chain.networkFilters;
-    const factory = new HttpConnectionManagerFactory(filter.config, chain, listener, this, this.dates);
+    const factory = createFilterChain({ chain, listener, ctx: this, dates: this.dates });
     this.factories.set(factory, factory);
     return factory;
   }
@@ -155,10 +156,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   chainKey(chain: FilterChain, listener: Listener): string {
     let key = this.chainKeys.get(chain);
     if (key === undefined) {
-      const networkFilters = chain.networkFilters.map((filter) => ({
-        ...filter,
-        config: { ...filter.config, httpFilters: undefined, routes: filter.config.routes.kind },
-      }));
+      const networkFilters = chain.networkFilters.map(keyOfFilter);
       key = structuralKey([
         { ...chain, networkFilters },
         listener.trafficDirection,
@@ -227,6 +225,22 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     return this.plugins.filter(filterName, plugin, direction);
   }
 
+  wasmNetworkFilter(filterName: string, plugin: PluginConfig, direction: number): NetworkFilterFactory {
+    return this.plugins.networkFilter(filterName, plugin, direction);
+  }
+
+  tokenBucket(config: NetworkLocalRateLimit): TokenBucket {
+    if (config.shareKey === "") return new TokenBucket(config, this.clock.now);
+    // Equal keys with other numbers are other buckets, as in Envoy.
+    const key = structuralKey([config.shareKey, config.maxTokens, config.tokensPerFill, config.fillIntervalMs]);
+    let bucket = this.buckets.get(key);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(config, this.clock.now);
+      this.buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+
   // ---- shutting down ----
 
   /** No new connections; `direction` limits it to listeners of that traffic direction. */
@@ -252,4 +266,10 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     this.draining.clear();
     await this.logFiles.flush();
   }
+}
+
+/** What of a filter cannot be changed without other connections. */
+function keyOfFilter(filter: NetworkFilter): unknown {
+  if (filter.kind !== "http_connection_manager") return filter;
+  return { ...filter, config: { ...filter.config, httpFilters: undefined, routes: filter.config.routes.kind } };
 }

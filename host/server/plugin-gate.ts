@@ -4,9 +4,11 @@
 //   a listener or discovered filter  the resource's last good version stays, whole
 // A first version that fails goes through as it is: the data plane then holds the plugin's failure policy.
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
+import type { NetworkFilter } from "../config/network-filter.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import { structuralKey } from "../config/structural-key.ts";
+import { mapNetworkFilters, type NamedPlugin, pluginsOf } from "../config/wasm-filters.ts";
 import type { LoadedModule } from "../wasm/module.ts";
 import type { Deployment } from "./workers.ts";
 
@@ -41,7 +43,7 @@ export class PluginGate {
   private readonly options: PluginGateOptions;
   private readonly modules = new Map<string, LoadedModule | readonly string[]>();
   private readonly verdicts = new Map<string, string | undefined>();
-  private readonly lastGoodFilters = new Map<string, WasmFilter>();
+  private readonly lastGoodPlugins = new Map<string, PluginConfig>();
   private readonly lastGoodListeners = new Map<string, Listener>();
   private readonly lastGoodExtensions = new Map<string, HttpFilterConfig>();
   private readonly latest = new Map<string, PluginVerdict>();
@@ -58,7 +60,7 @@ export class PluginGate {
   }
 
   async admit(snapshot: Snapshot): Promise<Deployment> {
-    const filters = [...snapshot.listeners.flatMap(wasmFilters), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
+    const filters = [...snapshot.listeners.flatMap(pluginsOf), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
     for (const { plugin } of filters) await this.judge(plugin);
     const names = new Set(filters.map((filter) => filter.plugin.name));
     for (const name of this.latest.keys()) {
@@ -113,15 +115,15 @@ export class PluginGate {
     return module;
   }
 
-  private refusalOf(filter: WasmFilter): string | undefined {
-    return this.verdicts.get(structuralKey(filter.plugin));
+  private refusalOf(plugin: PluginConfig): string | undefined {
+    return this.verdicts.get(structuralKey(plugin));
   }
 
   private admitListener(listener: Listener): Listener {
-    const filters = wasmFilters(listener);
-    const bad = filters.filter((filter) => this.refusalOf(filter) !== undefined);
+    const filters = pluginsOf(listener);
+    const bad = filters.filter((filter) => this.refusalOf(filter.plugin) !== undefined);
     for (const filter of filters)
-      if (this.refusalOf(filter) === undefined) this.lastGoodFilters.set(`${listener.name}|${filter.name}`, filter);
+      if (this.refusalOf(filter.plugin) === undefined) this.lastGoodPlugins.set(placeOf(listener, filter), filter.plugin);
     if (bad.length === 0) {
       this.lastGoodListeners.set(listener.name, listener);
       return listener;
@@ -141,17 +143,22 @@ export class PluginGate {
   private replaceBad(listener: Listener): Listener {
     const known = this.changed.get(listener);
     if (known !== undefined) return known;
-    const replace = (filter: HttpFilterConfig): HttpFilterConfig =>
-      filter.kind === "wasm" && this.refusalOf(filter) !== undefined
-        ? (this.lastGoodFilters.get(`${listener.name}|${filter.name}`) ?? filter)
-        : filter;
-    const replaced: Listener = mapFilters(listener, (filters) => filters.map(replace));
+    const goodOf = (filter: NamedPlugin): PluginConfig =>
+      this.refusalOf(filter.plugin) === undefined ? filter.plugin : (this.lastGoodPlugins.get(placeOf(listener, filter)) ?? filter.plugin);
+    const replaceHttp = (filter: HttpFilterConfig): HttpFilterConfig =>
+      filter.kind === "wasm" ? { ...filter, plugin: goodOf({ layer: "http", name: filter.name, plugin: filter.plugin }) } : filter;
+    const replace = (filter: NetworkFilter): NetworkFilter => {
+      if (filter.kind === "wasm") return { ...filter, plugin: goodOf({ layer: "network", name: filter.name, plugin: filter.plugin }) };
+      if (filter.kind !== "http_connection_manager") return filter;
+      return { ...filter, config: { ...filter.config, httpFilters: filter.config.httpFilters.map(replaceHttp) } };
+    };
+    const replaced = mapNetworkFilters(listener, (filters) => filters.map(replace));
     this.changed.set(listener, replaced);
     return replaced;
   }
 
   private admitExtension(name: string, config: HttpFilterConfig): HttpFilterConfig {
-    const refusal = config.kind === "wasm" ? this.refusalOf(config) : undefined;
+    const refusal = config.kind === "wasm" ? this.refusalOf(config.plugin) : undefined;
     if (refusal === undefined) {
       this.lastGoodExtensions.set(name, config);
       return config;
@@ -162,7 +169,7 @@ export class PluginGate {
   /** The compiled modules that a snapshot names; all others are forgotten. */
   private modulesOf(snapshot: Snapshot): Map<string, LoadedModule> {
     const used = new Map<string, LoadedModule>();
-    const filters = [...snapshot.listeners.flatMap(wasmFilters), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
+    const filters = [...snapshot.listeners.flatMap(pluginsOf), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
     for (const { plugin } of filters) {
       const module = this.modules.get(plugin.sha256);
       if (module !== undefined && isLoaded(module)) used.set(plugin.sha256, module);
@@ -184,29 +191,7 @@ function isWasm(filter: HttpFilterConfig): filter is WasmFilter {
   return filter.kind === "wasm";
 }
 
-function wasmFilters(listener: Listener): WasmFilter[] {
-  const chains =
-    listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
-  return chains.flatMap((chain) =>
-    chain.networkFilters.flatMap((filter) =>
-      filter.config.httpFilters.flatMap((http) =>
-        http.kind === "wasm" ? [http] : http.kind === "discovery" && http.defaultConfig?.kind === "wasm" ? [http.defaultConfig] : [],
-      ),
-    ),
-  );
-}
-
-function mapFilters(listener: Listener, change: (filters: readonly HttpFilterConfig[]) => readonly HttpFilterConfig[]): Listener {
-  const mapChain = (chain: Listener["filterChains"][number]): Listener["filterChains"][number] => ({
-    ...chain,
-    networkFilters: chain.networkFilters.map((filter) => ({
-      ...filter,
-      config: { ...filter.config, httpFilters: change(filter.config.httpFilters) },
-    })),
-  });
-  return {
-    ...listener,
-    filterChains: listener.filterChains.map(mapChain),
-    defaultFilterChain: listener.defaultFilterChain === undefined ? undefined : mapChain(listener.defaultFilterChain),
-  };
+/** Where a plugin stands: its version before is kept under it. */
+function placeOf(listener: Listener, filter: NamedPlugin): string {
+  return `${listener.name}|${filter.layer}|${filter.name}`;
 }

@@ -2,9 +2,9 @@
 import { Clock } from "../base/clock.ts";
 import { levelNumber, type Logger } from "../base/log.ts";
 import { systemRandom, systemTime } from "../base/system.ts";
-import type { HttpFilterConfig } from "../config/listener.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { Node } from "../config/snapshot.ts";
+import { pluginsOf } from "../config/wasm-filters.ts";
 import { createSharedMemory, createVmServices } from "../extensions/plugin-host.ts";
 import { StatsStore } from "../stats/store.ts";
 import { loadModule } from "../wasm/module.ts";
@@ -18,22 +18,15 @@ export async function tryPlugins(loaded: LoadedBootstrap, services: { readonly m
   const canary = createCanary(loaded.bootstrap.node, silent);
   const refusals: string[] = [];
   for (const { config: listener } of loaded.listeners) {
-    const chains =
-      listener.defaultFilterChain === undefined ? listener.filterChains : [...listener.filterChains, listener.defaultFilterChain];
-    for (const filter of chains.flatMap((chain) => chain.networkFilters.flatMap((network) => network.config.httpFilters))) {
-      const plugin = pluginOf(filter);
-      const bytes = plugin === undefined ? undefined : services.modules.bytesOf(plugin.sha256);
-      if (plugin === undefined || bytes === undefined) continue;
+    for (const { plugin } of pluginsOf(listener)) {
+      const bytes = services.modules.bytesOf(plugin.sha256);
+      if (bytes === undefined) continue;
       const module = await loadModule(bytes);
       const refusal = module.ok ? canary(plugin, module.module) : module.errors.join("; ");
       if (refusal !== undefined) refusals.push(`listener ${listener.name}: plugin ${plugin.name} (${plugin.source}): ${refusal}`);
     }
   }
   return refusals;
-}
-
-function pluginOf(filter: HttpFilterConfig): PluginConfig | undefined {
-  return filter.kind === "wasm" ? filter.plugin : undefined;
 }
 
 /** What the main thread runs before a plugin reaches the workers; its statistics go nowhere, its last complaint becomes the reason. */

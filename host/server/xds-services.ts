@@ -2,7 +2,7 @@
 import { checkRegex } from "../base/regex.ts";
 import { checkFormat } from "../http/formatter.ts";
 import type { XdsServices } from "../xds/context.ts";
-import { builtInHttpFilters } from "../xds/extensions.ts";
+import { builtInExtensions } from "../xds/extensions.ts";
 import { createFileModuleSource, type FileModuleSource } from "../xds/module-source.ts";
 
 export function createXdsServices(): XdsServices & { readonly modules: FileModuleSource } {
@@ -11,6 +11,6 @@ export function createXdsServices(): XdsServices & { readonly modules: FileModul
     checkFormat: (format) => checkFormat(format.replaceAll("%LOCAL_REPLY_BODY%", "")),
     modules: createFileModuleSource(),
     environment: process.env,
-    extensions: { httpFilters: builtInHttpFilters },
+    extensions: builtInExtensions,
   };
 }

@@ -31,6 +31,7 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
       ["upstream_cx_http2_total", "counter", "", "HTTP/2 connections"],
       ["upstream_cx_close_notify", "counter", "", "Connections that the upstream said goodbye to (GOAWAY, connection: close)"],
       ["upstream_cx_connect_fail", "counter", "", "Connections that could not be made"],
+      ["upstream_cx_connect_attempts_exceeded", "counter", "", "TCP connections given up after max_connect_attempts"],
       ["upstream_cx_connect_timeout", "counter", "", "Connections that were not made within connect_timeout"],
       ["upstream_cx_idle_timeout", "counter", "", "Connections closed by the idle timeout"],
       ["upstream_cx_max_duration_reached", "counter", "", "Connections closed by max_connection_duration"],

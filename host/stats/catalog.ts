@@ -4,6 +4,7 @@ import { CLUSTER_GROUPS } from "./catalog-cluster.ts";
 import { HTTP_GROUPS } from "./catalog-http.ts";
 import { PROCESS_GROUPS } from "./catalog-process.ts";
 import { LISTENER_FILTER_GROUPS } from "./catalog-tls.ts";
+import { TCP_GROUPS } from "./catalog-tcp.ts";
 import type { StatKind } from "./store.ts";
 
 export type StatUnit = "" | "milliseconds" | "seconds" | "bytes" | "milliseconds since 1970";
@@ -18,7 +19,13 @@ export interface StatGroup {
   readonly stats: readonly StatRow[];
 }
 
-export const STAT_GROUPS: readonly StatGroup[] = [...HTTP_GROUPS, ...CLUSTER_GROUPS, ...PROCESS_GROUPS, ...LISTENER_FILTER_GROUPS];
+export const STAT_GROUPS: readonly StatGroup[] = [
+  ...HTTP_GROUPS,
+  ...TCP_GROUPS,
+  ...CLUSTER_GROUPS,
+  ...PROCESS_GROUPS,
+  ...LISTENER_FILTER_GROUPS,
+];
 
 export interface CatalogEntry {
   /** With its placeholders: "cluster.<cluster_name>.upstream_rq_<code>". */

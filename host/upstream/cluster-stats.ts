@@ -9,6 +9,7 @@ export class ClusterStats {
   readonly upstreamCxCloseNotify: Counter;
   readonly upstreamCxConnectFail: Counter;
   readonly upstreamCxConnectTimeout: Counter;
+  readonly upstreamCxConnectAttemptsExceeded: Counter;
   readonly upstreamCxIdleTimeout: Counter;
   readonly upstreamCxMaxDurationReached: Counter;
   readonly upstreamCxMaxRequests: Counter;
@@ -84,6 +85,7 @@ export class ClusterStats {
     this.upstreamCxCloseNotify = c("upstream_cx_close_notify");
     this.upstreamCxConnectFail = c("upstream_cx_connect_fail");
     this.upstreamCxConnectTimeout = c("upstream_cx_connect_timeout");
+    this.upstreamCxConnectAttemptsExceeded = c("upstream_cx_connect_attempts_exceeded");
     this.upstreamCxIdleTimeout = c("upstream_cx_idle_timeout");
     this.upstreamCxMaxDurationReached = c("upstream_cx_max_duration_reached");
     this.upstreamCxMaxRequests = c("upstream_cx_max_requests");

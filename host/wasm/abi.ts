@@ -50,6 +50,10 @@ export const MaxMapType: number = MapType.HttpCallResponseTrailers;
 export const StreamType = { HttpRequest: 0, HttpResponse: 1, Downstream: 2, Upstream: 3 } as const;
 export type StreamType = (typeof StreamType)[keyof typeof StreamType];
 
+/** Who closed a connection. */
+export const PeerType = { Unknown: 0, Local: 1, Remote: 2 } as const;
+export type PeerType = (typeof PeerType)[keyof typeof PeerType];
+
 export const MetricType = { Counter: 0, Gauge: 1, Histogram: 2 } as const;
 export type MetricType = (typeof MetricType)[keyof typeof MetricType];
 
@@ -67,6 +71,8 @@ export const DataAction = {
   StopIterationAndWatermark: 2,
   StopIterationNoBuffer: 3,
 } as const;
+/** What the guest answers to a callback of a TCP connection. */
+export const FilterStatus = { Continue: 0, StopIteration: 1 } as const;
 export const TrailersAction = { Continue: 0, StopIteration: 1 } as const;
 
 /** Errno numbers of wasi_snapshot_preview1. */

@@ -55,6 +55,8 @@ export interface StreamServices {
   /** Both run after the outermost guest call has returned. */
   continueStream(type: StreamType): void;
   closeStream(type: StreamType): void;
+  /** False: there is no protocol to answer in, and proxy_send_local_response has no effect. */
+  readonly canReply: boolean;
   sendLocalResponse(response: LocalResponse): void;
   clearRouteCache(): void;
   /** `path` has its segments joined by NUL. */

@@ -1,6 +1,7 @@
 // One stream on one plugin. The guest's context is made at the first event; each callback converts what the guest answers to
-// an action number of abi.ts, or to Failed when the VM died before or in it. Order at the end: log, done, delete (Envoy, HTTP).
-import { DataAction, HeadersAction, StreamType, TrailersAction } from "./abi.ts";
+// an action number of abi.ts, or to Failed when the VM died before or in it. Order at the end, as in Envoy: log, done, delete for HTTP;
+// done, log, delete for TCP.
+import { DataAction, FilterStatus, HeadersAction, type PeerType, StreamType, TrailersAction } from "./abi.ts";
 import type { Context } from "./context.ts";
 import type { GuestFunction } from "./engine.ts";
 import type { RootContext } from "./root-context.ts";
@@ -105,6 +106,54 @@ export class StreamContext implements Context {
     );
   }
 
+  onNewConnection(): number {
+    return this.filter(
+      "proxy_on_new_connection",
+      this.vm.guest.onNewConnection,
+      StreamType.Downstream,
+      FilterStatus.StopIteration,
+      0,
+      false,
+    );
+  }
+
+  onDownstreamData(size: number, endOfStream: boolean): number {
+    return this.filter(
+      "proxy_on_downstream_data",
+      this.vm.guest.onDownstreamData,
+      StreamType.Downstream,
+      FilterStatus.StopIteration,
+      size,
+      endOfStream,
+    );
+  }
+
+  onUpstreamData(size: number, endOfStream: boolean): number {
+    return this.filter(
+      "proxy_on_upstream_data",
+      this.vm.guest.onUpstreamData,
+      StreamType.Upstream,
+      FilterStatus.StopIteration,
+      size,
+      endOfStream,
+    );
+  }
+
+  onDownstreamConnectionClose(peer: PeerType): void {
+    this.event("proxy_on_downstream_connection_close", this.vm.guest.onDownstreamConnectionClose, peer);
+  }
+
+  onUpstreamConnectionClose(peer: PeerType): void {
+    this.event("proxy_on_upstream_connection_close", this.vm.guest.onUpstreamConnectionClose, peer);
+  }
+
+  private event(name: string, guest: GuestFunction | undefined, value: number): void {
+    const { vm } = this;
+    if (vm.isFailed || guest === undefined) return;
+    vm.call(name, guest, this, this.id, value, 0);
+    vm.drain();
+  }
+
   /** `stop` is both the action that a local response forces and what an unknown number means: the last of the kind. */
   private filter(
     name: string,
@@ -126,22 +175,16 @@ export class StreamContext implements Context {
   }
 
   onLog(): void {
-    const { vm } = this;
-    const { onLog } = vm.guest;
-    if (vm.isFailed || onLog === undefined) return;
-    vm.call("proxy_on_log", onLog, this, this.id, 0, 0);
-    vm.drain();
+    this.event("proxy_on_log", this.vm.guest.onLog, 0);
   }
 
-  /** on_done, whose answer a stream's host ignores, then on_delete. */
-  close(): void {
+  /** on_done, whose answer a stream's host ignores, then on_delete; `logsBetween`: on_log between them. */
+  close(logsBetween = false): void {
     if (this.isDeleted) return;
     const { vm } = this;
     const { onDone, onDelete } = vm.guest;
-    if (!vm.isFailed && onDone !== undefined) {
-      vm.call("proxy_on_done", onDone, this, this.id, 0, 0);
-      vm.drain();
-    }
+    this.event("proxy_on_done", onDone, 0);
+    if (logsBetween) this.onLog();
     if (!vm.isFailed && onDelete !== undefined) {
       vm.call("proxy_on_delete", onDelete, this, this.id, 0, 0);
     }

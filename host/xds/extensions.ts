@@ -1,7 +1,12 @@
-// The HTTP filters whose configuration is read here. The composition root may add rows of its own.
-import type { HttpFilterExtension } from "../config/extension.ts";
+// The HTTP and network filters whose configuration is read here. The composition root may add rows of its own.
+import type { ExtensionTable, HttpFilterExtension, NetworkFilterExtension } from "../config/extension.ts";
 import type { RouterConfig } from "../config/listener.ts";
 import { parseAccessLogs } from "./resources/access-log.ts";
+import { parseConnectionManager } from "./resources/connection-manager.ts";
+import { readDataSource } from "./resources/data-source.ts";
+import { parseConnectionLimit, parseNetworkLocalRateLimit } from "./resources/network-limits.ts";
+import { parseNetworkRbac } from "./resources/network-rbac.ts";
+import { parseTcpProxy } from "./resources/tcp-proxy.ts";
 import { parsePluginConfig } from "./resources/wasm-plugin.ts";
 
 const strictHeaders: readonly string[] = [];
@@ -36,4 +41,56 @@ const wasm: HttpFilterExtension = {
   },
 };
 
-export const builtInHttpFilters: readonly HttpFilterExtension[] = [router, wasm];
+const networkFilter = (
+  name: string,
+  typeName: string,
+  isTerminal: boolean,
+  parse: NetworkFilterExtension["parse"],
+): NetworkFilterExtension => ({
+  name: `envoy.filters.network.${name}`,
+  typeNames: [`envoy.extensions.filters.network.${typeName}`],
+  isTerminal,
+  parse,
+});
+
+const networkFilters: readonly NetworkFilterExtension[] = [
+  networkFilter("http_connection_manager", "http_connection_manager.v3.HttpConnectionManager", true, (reader, name, ctx) => ({
+    kind: "http_connection_manager",
+    name,
+    config: parseConnectionManager(reader, ctx),
+  })),
+  networkFilter("tcp_proxy", "tcp_proxy.v3.TcpProxy", true, (reader, name, ctx) => ({
+    kind: "tcp_proxy",
+    name,
+    config: parseTcpProxy(reader, ctx),
+  })),
+  networkFilter("direct_response", "direct_response.v3.Config", true, (reader, name, ctx) => {
+    const response = reader.message("response");
+    return {
+      kind: "direct_response",
+      name,
+      response: response === undefined ? new Uint8Array(0) : (readDataSource(response, ctx) ?? new Uint8Array(0)),
+    };
+  }),
+  networkFilter("echo", "echo.v3.Echo", true, (_reader, name) => ({ kind: "echo", name })),
+  networkFilter("rbac", "rbac.v3.RBAC", false, (reader, name, ctx) => ({ kind: "rbac", name, config: parseNetworkRbac(reader, ctx) })),
+  networkFilter("local_ratelimit", "local_ratelimit.v3.LocalRateLimit", false, (reader, name) => ({
+    kind: "local_ratelimit",
+    name,
+    config: parseNetworkLocalRateLimit(reader),
+  })),
+  networkFilter("connection_limit", "connection_limit.v3.ConnectionLimit", false, (reader, name) => ({
+    kind: "connection_limit",
+    name,
+    config: parseConnectionLimit(reader),
+  })),
+  networkFilter("sni_cluster", "sni_cluster.v3.SniCluster", false, (_reader, name) => ({ kind: "sni_cluster", name })),
+  networkFilter("wasm", "wasm.v3.Wasm", false, (reader, name, ctx) => {
+    const config = reader.message("config");
+    if (config === undefined) reader.refuse("config", "value is required");
+    const plugin = config === undefined ? undefined : parsePluginConfig(config, ctx);
+    return plugin === undefined ? undefined : { kind: "wasm", name, plugin };
+  }),
+];
+
+export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm], networkFilters };

@@ -59,6 +59,15 @@ export const ignoredFields: Table = {
     http3_protocol_options: "there is no QUIC listener to use it",
     add_user_agent: "has had no effect in Envoy since v3",
   },
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": {
+    downstream_idle_timeout: "has no effect in Envoy either; idle_timeout does",
+    upstream_idle_timeout: "has no effect in Envoy either; idle_timeout does",
+    metadata_match: "only subset load balancers read it, and those are refused",
+    hash_policy: "only hashing load balancers read it, and those are refused",
+  },
+  "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": {
+    metadata_match: "only subset load balancers read it, and those are refused",
+  },
   "envoy.config.route.v3.VirtualHost": {
     include_is_timeout_retry_header: "tells the upstream why a retry came; no behaviour of the proxy depends on it",
   },

@@ -1,6 +1,8 @@
 // Where plugins of WasmPlugin and TrafficExtension resources go in the chains of matching connection managers. Pure.
-import type { HttpFilterConfig, Listener, NetworkFilter } from "../config/listener.ts";
+import type { HttpFilterConfig, Listener } from "../config/listener.ts";
+import type { NetworkFilter } from "../config/network-filter.ts";
 import type { Node } from "../config/snapshot.ts";
+import { mapNetworkFilters } from "../config/wasm-filters.ts";
 import { isJsonObject, type Json } from "./message.ts";
 import type { PluginPhase, PluginResource } from "./plugin-resource.ts";
 
@@ -40,16 +42,29 @@ export function matchesListener(plugin: PluginResource, listener: Listener): boo
 export function insertPlugins(listener: Listener, plugins: readonly PluginResource[]): Listener {
   const matching = plugins.filter((plugin) => matchesListener(plugin, listener));
   if (matching.length === 0) return listener;
-  const decorate = (filter: NetworkFilter): NetworkFilter => ({
-    ...filter,
-    config: { ...filter.config, httpFilters: insertIntoChain(filter.config.httpFilters, matching) },
-  });
-  const fallback = listener.defaultFilterChain;
-  return {
-    ...listener,
-    filterChains: listener.filterChains.map((chain) => ({ ...chain, networkFilters: chain.networkFilters.map(decorate) })),
-    defaultFilterChain: fallback === undefined ? undefined : { ...fallback, networkFilters: fallback.networkFilters.map(decorate) },
-  };
+  const http = matching.filter((plugin) => plugin.type === "HTTP");
+  const network = matching.filter((plugin) => plugin.type === "NETWORK");
+  return mapNetworkFilters(listener, (filters) =>
+    insertIntoNetworkChain(
+      filters.map((filter) => decorate(filter, http)),
+      network,
+    ),
+  );
+}
+
+function decorate(filter: NetworkFilter, plugins: readonly PluginResource[]): NetworkFilter {
+  if (filter.kind !== "http_connection_manager" || plugins.length === 0) return filter;
+  return { ...filter, config: { ...filter.config, httpFilters: insertIntoChain(filter.config.httpFilters, plugins) } };
+}
+
+/**
+ * Istio's order before a TCP proxy: what authenticates and authorizes comes before the filters that the operator configured (its rbac),
+ * what observes after them.
+ */
+export function insertIntoNetworkChain(chain: readonly NetworkFilter[], plugins: readonly PluginResource[]): readonly NetworkFilter[] {
+  const of = (phase: PluginPhase): readonly NetworkFilter[] =>
+    plugins.filter((plugin) => plugin.phase === phase).map(({ filter }) => ({ kind: "wasm", name: filter.name, plugin: filter.plugin }));
+  return [...of("AUTHN"), ...of("AUTHZ"), ...chain.slice(0, -1), ...of("STATS"), ...of("UNSPECIFIED"), ...chain.slice(-1)];
 }
 
 /**

@@ -11,10 +11,14 @@ import { MessageReader } from "./reader.ts";
 
 export type PluginPhase = "AUTHN" | "AUTHZ" | "STATS" | "UNSPECIFIED";
 
+export type PluginType = "HTTP" | "NETWORK";
+
 export interface PluginResource {
   readonly kind: "WasmPlugin" | "TrafficExtension";
   readonly namespace: string;
   readonly name: string;
+  /** NETWORK: a filter of the connection, before the terminal one. */
+  readonly type: PluginType;
   readonly phase: PluginPhase;
   /** Higher first; undefined is lower than any. */
   readonly priority: number | undefined;
@@ -58,12 +62,13 @@ export function readPlugin(json: Json, file: string, ctx: ParseContext): ReadPlu
     return { ok: false, name: id, problems: problems.list() };
   }
   const reader = new MessageReader(decodeMessage(specTypes[kind], json.spec ?? {}, "spec", problems), "spec", problems);
-  const plugin = kind === "WasmPlugin" ? readWasmPlugin(reader, id, file, ctx) : readTrafficExtension(reader, id, file, ctx);
+  const typed = kind === "WasmPlugin" ? readWasmPlugin(reader, id, file, ctx) : readTrafficExtension(reader, id, file, ctx);
   const common = readCommon(reader);
   reader.finish();
-  if (problems.count > 0 || plugin === undefined) return { ok: false, name: id, problems: problems.list() };
+  if (problems.count > 0 || typed === undefined) return { ok: false, name: id, problems: problems.list() };
   const filterName = `extensions.istio.io/${kind.toLowerCase()}/${id}`;
-  return { ok: true, plugin: { kind, ...metadata, ...common, filter: { kind: "wasm", name: filterName, disabled: false, plugin } } };
+  const { type, plugin } = typed;
+  return { ok: true, plugin: { kind, ...metadata, ...common, type, filter: { kind: "wasm", name: filterName, disabled: false, plugin } } };
 }
 
 function readMetadata(json: Json | undefined, problems: Problems): Pick<PluginResource, "namespace" | "name" | "createdAtMs"> {
@@ -94,16 +99,20 @@ function readCommon(reader: ConfigReader): Pick<PluginResource, "phase" | "prior
   };
 }
 
-function readTrafficExtension(reader: ConfigReader, id: string, file: string, ctx: ParseContext): PluginConfig | undefined {
+function readTrafficExtension(reader: ConfigReader, id: string, file: string, ctx: ParseContext): TypedPlugin | undefined {
   if (reader.has("lua")) reader.refuse("lua", "not implemented: give wasm");
   const wasm = reader.message("wasm");
   if (wasm === undefined && !reader.has("lua")) reader.refuse("wasm", "value is required");
   return wasm === undefined ? undefined : readWasmPlugin(wasm, id, file, ctx);
 }
 
-function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: ParseContext): PluginConfig | undefined {
+interface TypedPlugin {
+  readonly type: PluginType;
+  readonly plugin: PluginConfig;
+}
+
+function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: ParseContext): TypedPlugin | undefined {
   const type = reader.choice<"HTTP" | "NETWORK" | "UNSPECIFIED_PLUGIN_TYPE">("type", "HTTP");
-  if (type === "NETWORK") reader.refuse("type", "NETWORK is not implemented");
   // Says when an image is to be pulled; a file is read whenever it changes.
   reader.ignore("image_pull_policy");
   const module = resolveModule(reader, file, ctx);
@@ -112,7 +121,7 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
   const rootId = reader.text("plugin_name");
   const failurePolicy = failurePolicies[reader.choice<keyof typeof failurePolicies>("fail_strategy", "FAIL_CLOSE")];
   if (module === undefined) return undefined;
-  return {
+  const read: PluginConfig = {
     name: id,
     rootId,
     vmId: "",
@@ -126,6 +135,7 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
     allowedCapabilities: undefined,
     allowOnHeadersStopIteration: false,
   };
+  return { type: type === "NETWORK" ? "NETWORK" : "HTTP", plugin: read };
 }
 
 const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAIL_RELOAD: "FAIL_RELOAD" } as const satisfies Record<

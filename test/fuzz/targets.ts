@@ -6,7 +6,7 @@ import { BodyEvent, BodyReader } from "../../host/http1/body-reader.ts";
 import { BodyLength } from "../../host/http1/fields.ts";
 import { decodePairs, encodePairs, pairsSize } from "../../host/wasm/pairs.ts";
 import { loadModule } from "../../host/wasm/module.ts";
-import { builtInHttpFilters } from "../../host/xds/extensions.ts";
+import { builtInExtensions } from "../../host/xds/extensions.ts";
 import { loadBootstrap } from "../../host/xds/load-bootstrap.ts";
 import { createFileModuleSource } from "../../host/xds/module-source.ts";
 import { expandMacros } from "../http1/request-cases.ts";
@@ -174,7 +174,7 @@ const services = {
   checkFormat: (): undefined => undefined,
   modules: createFileModuleSource(),
   environment: {},
-  extensions: { httpFilters: builtInHttpFilters },
+  extensions: builtInExtensions,
 };
 
 function bootstrap(input: Buffer): boolean {

@@ -95,6 +95,60 @@ export function bootstrap(ports: GroupPorts, config: GroupConfig): object {
   };
 }
 
+export const TCP_LOG_FORMAT =
+  "%RESPONSE_FLAGS% %CONNECTION_TERMINATION_DETAILS% %BYTES_RECEIVED% %BYTES_SENT% %UPSTREAM_HOST% %UPSTREAM_CLUSTER% " +
+  "%UPSTREAM_REQUEST_ATTEMPT_COUNT% %UPSTREAM_TRANSPORT_FAILURE_REASON% %UPSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_SENT% " +
+  "%ACCESS_LOG_TYPE% %UPSTREAM_REMOTE_ADDRESS% %PROTOCOL% %RESPONSE_CODE% ms_a=%DURATION%\n";
+
+/** A TCP proxy that logs. */
+export function tcpFilter(ports: GroupPorts, fields: object): object {
+  return {
+    name: "tcp",
+    typed_config: {
+      "@type": type("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"),
+      stat_prefix: "t",
+      access_log: [
+        {
+          name: "file",
+          typed_config: {
+            "@type": type("envoy.extensions.access_loggers.file.v3.FileAccessLog"),
+            path: ports.log,
+            log_format: { text_format_source: { inline_string: TCP_LOG_FORMAT } },
+          },
+        },
+      ],
+      ...fields,
+    },
+  };
+}
+
+/** One listener with these network filters; clusters as in bootstrap(). */
+export function tcpBootstrap(ports: GroupPorts, filters: readonly object[], clusters: readonly object[] = []): object {
+  return {
+    node: { id: "parity", cluster: "parity" },
+    admin: { address: socket(ports.admin) },
+    static_resources: {
+      listeners: [{ name: "parity", address: socket(ports.proxy), filter_chains: [{ filters }] }],
+      clusters: [staticCluster("up", [ports.upstream]), staticCluster("dead", [ports.dead]), staticCluster("none", []), ...clusters],
+    },
+  };
+}
+
+export function wasmNetworkFilter(name: string, path: string, configuration: string, more: object = {}): object {
+  return {
+    name,
+    typed_config: {
+      "@type": type("envoy.extensions.filters.network.wasm.v3.Wasm"),
+      config: {
+        name,
+        vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: path } } },
+        configuration: { "@type": type("google.protobuf.StringValue"), value: configuration },
+        ...more,
+      },
+    },
+  };
+}
+
 export function wasmFilter(name: string, path: string, configuration: string | undefined, more: object = {}): object {
   return {
     name,

@@ -8,11 +8,13 @@ import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
+import { tcpGroups } from "./cases/tcp.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
 import { filters } from "./cases/wasm-filters.ts";
 import { wasmHeaders } from "./cases/wasm-headers.ts";
+import { wasmNetwork } from "./cases/wasm-network.ts";
 import { wasmProperties } from "./cases/wasm-properties.ts";
 import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
 import { wasmConfiguration, wasmState } from "./cases/wasm-state.ts";
@@ -52,6 +54,8 @@ const GROUPS: readonly ParityGroup[] = [
   ...filters,
   ...tls,
   ...listenerFilters,
+  ...tcpGroups,
+  ...wasmNetwork,
 ];
 
 for (const group of GROUPS) {

@@ -7,6 +7,7 @@ import { HeaderMap } from "../../host/http/header-map.ts";
 import { mergeSlashes, normalizePath, unescapeSlashes } from "../../host/http/path.ts";
 import { checkRequest } from "../../host/http/request-rules.ts";
 import { makeSnapshot } from "../support/data-plane.ts";
+import { managerOf } from "../support/chains.ts";
 
 const PIECES = [
   "/",
@@ -39,7 +40,7 @@ const PIECES = [
 const path = fc.array(fc.constantFrom(...PIECES), { maxLength: 12 }).map((pieces) => `/${pieces.join("")}`);
 
 const [listener] = makeSnapshot([{ name: "in", routes: [] }], []).listeners;
-const edge = listener.filterChains[0].networkFilters[0].config;
+const edge = managerOf(listener);
 const ACTIONS: readonly HttpConnectionManager["pathWithEscapedSlashesAction"][] = [
   "KEEP_UNCHANGED",
   "REJECT_REQUEST",

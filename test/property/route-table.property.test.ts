@@ -10,6 +10,7 @@ import type { ConnectionInfo } from "../../host/net/connection-info.ts";
 import { CompiledRouteTable } from "../../host/router/route-table.ts";
 import { makeSnapshot } from "../support/data-plane.ts";
 import { SeededRandom } from "../support/seeded-random.ts";
+import { managerOf } from "../support/chains.ts";
 
 const DOMAINS = ["a.example", "b.example", "a.example:80", "*.example", "*.a.example", "*-x.example", "a.*", "a.b.*", "www.*", "*"];
 const HOSTS = [
@@ -82,7 +83,7 @@ test("route table finds what a search through everything finds", () => {
         routes: routes.map((match, j) => ({ name: `v${i}r${j}`, match, direct_response: { status: 200 } })),
       }));
       const [listener] = makeSnapshot([{ name: "in", routeConfig: { name: "r", virtual_hosts: virtualHosts } }], []).listeners;
-      const routes = listener.filterChains[0].networkFilters[0].config.routes;
+      const routes = managerOf(listener).routes;
       const table = new CompiledRouteTable((routes as { readonly config: RouteConfiguration }).config, () => undefined);
       const info = new StreamInfo({ remoteAddress: "" } as ConnectionInfo);
       const random = new SeededRandom(1);

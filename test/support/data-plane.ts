@@ -8,10 +8,10 @@ import type { HttpConnectionManager, HttpFilterConfig } from "../../host/config/
 import type { PluginConfig } from "../../host/config/plugin.ts";
 import type { Snapshot } from "../../host/config/snapshot.ts";
 import type { StreamFilterFactory } from "../../host/http/filter.ts";
-import { DataPlane } from "../../host/server/data-plane.ts";
+import { DataPlane, type DataPlaneOptions } from "../../host/server/data-plane.ts";
 import { StatsStore } from "../../host/stats/store.ts";
 import { ConfigControl } from "../../host/xds/control.ts";
-import { builtInHttpFilters } from "../../host/xds/extensions.ts";
+import { builtInExtensions } from "../../host/xds/extensions.ts";
 import { loadBootstrap } from "../../host/xds/load-bootstrap.ts";
 import type { Json } from "../../host/xds/message.ts";
 import { createFileModuleSource } from "../../host/xds/module-source.ts";
@@ -106,7 +106,7 @@ export function makeSnapshot(listeners: readonly ListenerSpec[], clusters: reado
     checkFormat: () => undefined,
     modules: createFileModuleSource(),
     environment: {},
-    extensions: { httpFilters: builtInHttpFilters },
+    extensions: builtInExtensions,
   };
   const json = {
     static_resources: { listeners: listeners.map((spec) => listenerJson(spec)), clusters: clusters.map(clusterJson) },
@@ -142,7 +142,9 @@ function withTestFilters(snapshot: Snapshot, specs: readonly ListenerSpec[]): Sn
     if (filters.length === 0) return listener;
     const filterChains = listener.filterChains.map((chain) => ({
       ...chain,
-      networkFilters: chain.networkFilters.map((filter) => ({ ...filter, config: addTo(filter.config, filters) })),
+      networkFilters: chain.networkFilters.map((filter) =>
+        filter.kind === "http_connection_manager" ? { ...filter, config: addTo(filter.config, filters) } : filter,
+      ),
     }));
     return { ...listener, filterChains };
   });
@@ -210,6 +212,8 @@ export interface TestDataPlane {
 
 export interface TestDataPlaneOptions {
   readonly filters?: Readonly<Record<string, StreamFilterFactory>>;
+  /** Default: one that knows `filters` and no network filter. */
+  readonly pluginHost?: DataPlaneOptions["pluginHost"];
   readonly random?: Random;
   readonly maxConnections?: number;
   readonly drainTimeMs?: number;
@@ -231,6 +235,9 @@ export async function startDataPlane(
   const stats = new StatsStore(() => {});
   const clock = new Clock(options.time ?? systemTime);
   const filters = options.filters ?? {};
+  const noNetworkFilter = (name: string): never => {
+    throw new Error(`no plugin host for the network filter ${name}`);
+  };
   const dataPlane = new DataPlane({
     clock,
     random: options.random ?? systemRandom,
@@ -239,7 +246,7 @@ export async function startDataPlane(
     localIp: "192.0.2.2",
     maxConnections: options.maxConnections ?? 100_000,
     drainTimeMs: options.drainTimeMs ?? 1000,
-    pluginHost: () => ({ filter: (name) => filters[name] }),
+    pluginHost: options.pluginHost ?? (() => ({ filter: (name) => filters[name], networkFilter: noNetworkFilter })),
   });
   const apply = async (nextListeners: readonly ListenerSpec[], nextClusters: readonly ClusterSpec[]): Promise<void> => {
     const failures = await dataPlane.apply(makeSnapshot(nextListeners, nextClusters, options.bootstrap));

@@ -6,6 +6,7 @@ import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
 import { TLS_OPERATOR_NAMES } from "../../host/http/tls-operators.ts";
 import { LISTENER_FILTERS } from "../../host/net/listener-filters/index.ts";
+import { NETWORK_FILTERS } from "../../host/extensions/network-filters.ts";
 import { AttributePaths } from "../../host/extensions/wasm/attributes.ts";
 import { STAT_GROUPS } from "../../host/stats/catalog.ts";
 import { ForeignFunctionNames } from "../../host/wasm/foreign-functions.ts";
@@ -36,6 +37,11 @@ function flags(): string {
   const ignored = [...reasons].map(([reason, names]) => [list(names), reason]);
   const intro = "Accepted for compatibility with Envoy, without effect and with one warning:";
   return `${table(["flag", "meaning"], used)}\n\n${intro}\n\n${table(["flags", "why"], ignored)}`;
+}
+
+function networkFilters(): string {
+  const rows = Object.values(NETWORK_FILTERS).map((row) => [code(row.name), row.status, row.securityPosture]);
+  return table(["network filter", "status", "security posture"], rows);
 }
 
 function httpFilters(): string {
@@ -133,6 +139,7 @@ const sections: Readonly<Record<string, () => string>> = {
   "admin endpoints": adminEndpoints,
   "http filters": httpFilters,
   "listener filters": listenerFilters,
+  "network filters": networkFilters,
   operators: () => list(accessLogOperators()),
   attributes: () => list(AttributePaths),
   "foreign functions": () => list(ForeignFunctionNames),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RUN_FLAGS } from "../../host/cli/flags.ts";
 import { HTTP_FILTERS } from "../../host/extensions/http-filters.ts";
+import { NETWORK_FILTERS } from "../../host/extensions/network-filters.ts";
 import { describeStat } from "../../host/stats/catalog.ts";
 import type { StatKind } from "../../host/stats/store.ts";
 import * as abi from "../../host/wasm/abi.ts";
@@ -29,6 +30,14 @@ test("every flag has help or a reason to be ignored, and a name of its own", () 
 test("every HTTP filter says how finished it is and whom it may face", () => {
   for (const row of Object.values(HTTP_FILTERS)) {
     assert.match(row.name, /^envoy\.filters\.http\./);
+    assert.match(row.status, /^(stable|alpha)$/);
+    assert.notEqual(row.securityPosture, "");
+  }
+});
+
+test("every network filter says how finished it is and whom it may face", () => {
+  for (const row of Object.values(NETWORK_FILTERS)) {
+    assert.match(row.name, /^envoy\.filters\.network\./);
     assert.match(row.status, /^(stable|alpha)$/);
     assert.notEqual(row.securityPosture, "");
   }

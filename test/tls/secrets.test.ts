@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Snapshot } from "../../host/config/snapshot.ts";
 import { ConfigControl } from "../../host/xds/control.ts";
-import { builtInHttpFilters } from "../../host/xds/extensions.ts";
+import { builtInExtensions } from "../../host/xds/extensions.ts";
 import { loadBootstrap } from "../../host/xds/load-bootstrap.ts";
 import type { Json } from "../../host/xds/message.ts";
 import { createFileModuleSource } from "../../host/xds/module-source.ts";
@@ -113,7 +113,7 @@ function controlOf(listener: Json, clusters: readonly Json[], onSnapshot: (snaps
     checkFormat: () => undefined,
     modules: createFileModuleSource(),
     environment: {},
-    extensions: { httpFilters: builtInHttpFilters },
+    extensions: builtInExtensions,
   };
   const loaded = loadBootstrap({ file: JSON.stringify({ static_resources: { listeners: [listener], clusters } }) }, services);
   if (!loaded.ok) throw new Error(formatProblems(loaded.problems));
@@ -264,7 +264,7 @@ test("a static secret is found by its name", async (t) => {
     checkFormat: () => undefined,
     modules: createFileModuleSource(),
     environment: {},
-    extensions: { httpFilters: builtInHttpFilters },
+    extensions: builtInExtensions,
   };
   const json = {
     static_resources: {

@@ -108,6 +108,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isFailHandled = false;
 
   private readonly clusters: Clusters;
+  readonly canReply = true;
 
   constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks, clusters: Clusters) {
     this.clusters = clusters;

@@ -8,6 +8,8 @@ import { isHeaderAllowed } from "./headers.ts";
 
 export function continueStream(vm: Vm, type: number): WasmResult {
   if (type >>> 0 > StreamType.Upstream) return WasmResult.BadArgument;
+  // The write path has nothing to resume: what is held goes on with the next bytes, as in Envoy.
+  if (type === StreamType.Upstream) return WasmResult.Unimplemented;
   const ctx = vm.context;
   if (ctx.services === undefined) return WasmResult.Ok;
   // Inside a callback of the same direction the callback's own result becomes Continue: one step instead of two.
@@ -57,6 +59,7 @@ export function sendLocalResponse(
     vm.warn("proxy_send_local_response on a context without a stream has no effect");
     return WasmResult.Ok;
   }
+  if (!ctx.services.canReply) return WasmResult.Ok;
   if (vm.localResponseSent && ctx === vm.current) {
     vm.warn("a second proxy_send_local_response in one callback has no effect");
     return WasmResult.Ok;

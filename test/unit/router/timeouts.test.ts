@@ -6,6 +6,7 @@ import { HeaderMap } from "../../../host/http/header-map.ts";
 import { parseGrpcTimeout } from "../../../host/http/grpc.ts";
 import { finalTimeouts } from "../../../host/router/timeouts.ts";
 import { type Fields, makeSnapshot } from "../../support/data-plane.ts";
+import { managerOf } from "../../support/chains.ts";
 
 const GRPC: readonly (readonly [text: string, ms: number | undefined])[] = [
   ["1H", 3_600_000],
@@ -70,7 +71,7 @@ for (const given of CASES) {
       [{ name: "c", routes: [{ match: { prefix: "/" }, route: { cluster: "c", ...given.route } }] }],
       [{ name: "c", ports: [] }],
     ).listeners;
-    const manager = listener.filterChains[0].networkFilters[0].config;
+    const manager = managerOf(listener);
     const router = manager.httpFilters[manager.httpFilters.length - 1];
     const table = manager.routes.kind === "inline" ? manager.routes.config : undefined;
     const action = table?.virtualHosts[0].routes[0].action as RouteAction;

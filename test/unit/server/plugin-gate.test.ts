@@ -7,6 +7,7 @@ import type { Snapshot } from "../../../host/config/snapshot.ts";
 import { EMPTY_SNAPSHOT } from "../../../host/config/snapshot-delta.ts";
 import { PluginGate } from "../../../host/server/plugin-gate.ts";
 import type { LoadedModule } from "../../../host/wasm/module.ts";
+import { managerOf } from "../../support/chains.ts";
 
 const plugin = (name: string, sha256: string, configuration: string): PluginConfig => ({
   name,
@@ -58,7 +59,7 @@ function gate(resources: readonly string[] = []): { gate: PluginGate; refused: s
 /** "listener: plugin=configuration@digest" of what goes to the workers. */
 function shown(deployed: Snapshot): string[] {
   return deployed.listeners.map((item) => {
-    const filters = item.filterChains[0].networkFilters[0].config.httpFilters;
+    const filters = managerOf(item).httpFilters;
     return `${item.name}${item.statPrefix}: ${filters.map((filter) => (filter.kind === "wasm" ? `${filter.plugin.name}=${Buffer.from(filter.plugin.configuration ?? []).toString()}@${filter.plugin.sha256}` : filter.kind)).join(" ")}`;
   });
 }

@@ -6,6 +6,7 @@ import { loadBootstrap, type LoadedBootstrap } from "../../../host/xds/load-boot
 import { formatProblems } from "../../../host/xds/problems.ts";
 import { validateBootstrap } from "../../../host/xds/validate.ts";
 import { at, bootstrapJson, testServices, types, withValue } from "./support.ts";
+import { managerOf as connectionManagerOf } from "../../support/chains.ts";
 
 function load(changes: Readonly<Record<string, Json | undefined>>): LoadedBootstrap {
   let json = bootstrapJson();
@@ -15,7 +16,7 @@ function load(changes: Readonly<Record<string, Json | undefined>>): LoadedBootst
   return result.value;
 }
 
-const managerOf = (loaded: LoadedBootstrap) => loaded.listeners[0].config.filterChains[0].networkFilters[0].config;
+const managerOf = (loaded: LoadedBootstrap) => connectionManagerOf(loaded.listeners[0].config);
 const tableOf = (loaded: LoadedBootstrap) => {
   const { routes } = managerOf(loaded);
   assert.equal(routes.kind, "inline");

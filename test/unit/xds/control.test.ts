@@ -11,6 +11,7 @@ import type { Json } from "../../../host/xds/message.ts";
 import { formatProblems, Problems } from "../../../host/xds/problems.ts";
 import { loadCodecs } from "../../../host/xds/protos.ts";
 import { encodeMessage } from "../../../host/xds/wire-encode.ts";
+import { managerOf } from "../../support/chains.ts";
 import {
   clusterJson,
   listenerJson,
@@ -314,7 +315,7 @@ test("a changed module gives a new digest to the listeners that use it", (t) => 
     route_config: { name: "r" },
   });
   const digestOf = (snapshot: Snapshot): string => {
-    const [first] = snapshot.listeners[0].filterChains[0].networkFilters[0].config.httpFilters;
+    const [first] = managerOf(snapshot.listeners[0]).httpFilters;
     return first.kind === "wasm" ? first.plugin.sha256 : "";
   };
   const { control, snapshots, latest } = start(t, { static_resources: { listeners: [listener] } });
@@ -351,9 +352,7 @@ test("plugins from a folder go into the chains, and a changed module of theirs i
   };
   const { control, snapshots, latest } = start(t, bootstrap, { pluginsDirectory: folder });
   const chain = (): readonly string[] =>
-    latest().listeners[0].filterChains[0].networkFilters[0].config.httpFilters.map((filter) =>
-      filter.name.replace("extensions.istio.io/wasmplugin/", ""),
-    );
+    managerOf(latest().listeners[0]).httpFilters.map((filter) => filter.name.replace("extensions.istio.io/wasmplugin/", ""));
   assert.deepEqual(chain(), ["default.a", "default.b", "envoy.filters.http.router"]);
   write(9);
   control.refresh();

@@ -13,6 +13,7 @@ import { wireToJson } from "../../../host/xds/wire.ts";
 import { encodeMessage } from "../../../host/xds/wire-encode.ts";
 import { readDocument, readDocuments } from "../../../host/xds/yaml-source.ts";
 import { bootstrapJson, listenerJson, moduleBytes, routerFilter, routesJson, testServices, types } from "./support.ts";
+import { managerOf } from "../../support/chains.ts";
 
 function fields(typeName: string, json: Json): Readonly<Record<string, unknown>> {
   const problems = new Problems();
@@ -142,7 +143,7 @@ test("what a module gets as configuration", () => {
       undefined,
     );
     assert.ok(result.ok, JSON.stringify(result));
-    const [first] = result.resource.config.filterChains[0].networkFilters[0].config.httpFilters;
+    const [first] = managerOf(result.resource.config).httpFilters;
     const bytes = first.kind === "wasm" ? first.plugin.configuration : undefined;
     return bytes === undefined ? undefined : Buffer.from(bytes).toString("latin1");
   };

@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { unlinkSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { HttpFilterConfig, Listener } from "../../../host/config/listener.ts";
+import type { NetworkFilter } from "../../../host/config/network-filter.ts";
 import type { Node } from "../../../host/config/snapshot.ts";
 import { createResourceContext } from "../../../host/xds/context.ts";
 import type { Json } from "../../../host/xds/message.ts";
-import { comparePlugins, insertIntoChain, matchesListener, matchesNode } from "../../../host/xds/plugin-chain.ts";
+import { comparePlugins, insertIntoChain, insertIntoNetworkChain, matchesListener, matchesNode } from "../../../host/xds/plugin-chain.ts";
 import { type PluginResource, readPlugin } from "../../../host/xds/plugin-resource.ts";
 import { PluginFolder } from "../../../host/xds/plugin-resources.ts";
 import { readResource } from "../../../host/xds/resource-kinds.ts";
@@ -47,6 +48,7 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
     namespace: "ns",
     name: "p",
     createdAtMs: 0,
+    type: "HTTP",
     phase: "AUTHZ",
     priority: 10,
     matchLabels: { app: "web" },
@@ -92,7 +94,6 @@ const refused: readonly (readonly [Json, ...string[]])[] = [
     "spec.sha256: sha256 field must be 64 hexadecimal digits",
     /^spec\.sha256: module has/.source,
   ],
-  [resource({ url: "./m.wasm", type: "NETWORK" }), "spec.type: NETWORK is not implemented"],
   [resource({ url: "./m.wasm", verificationKey: "k" }), "spec.verification_key: not implemented"],
   [resource({ url: "./m.wasm", pluginConf: {} }), "spec.pluginConf: no such field"],
   [resource({ url: "./m.wasm", phase: "LAST" }), 'spec.phase: unknown enum value "LAST"; one of UNSPECIFIED_PHASE, AUTHN, AUTHZ, STATS'],
@@ -127,6 +128,7 @@ function plugin(name: string, more: Partial<PluginResource> = {}): PluginResourc
     kind: "WasmPlugin",
     namespace: "ns",
     name,
+    type: "HTTP",
     phase: "UNSPECIFIED",
     priority: undefined,
     createdAtMs: 0,
@@ -162,6 +164,17 @@ test("phases: AUTHN, AUTHZ, STATS, the operator's filters, unspecified, the rout
   assert.equal(names([filter("wasm", "own"), filter("router", "router")]), "n z s own u router");
   assert.equal(names([filter("rbac", "rbac"), filter("wasm", "own"), filter("router", "router")]), "n z s rbac own u router");
   assert.equal(names([filter("router", "router")]), "n z s u router");
+});
+
+test("network plugins stand in Istio's order: AUTHN, AUTHZ, the operator's filters, STATS, unspecified, the terminal one", () => {
+  const network = (name: string): NetworkFilter => ({ kind: "echo", name });
+  const phases = [plugin("s", { phase: "STATS" }), plugin("u"), plugin("z", { phase: "AUTHZ" }), plugin("n", { phase: "AUTHN" })];
+  const names = (...chain: readonly string[]): string =>
+    insertIntoNetworkChain(chain.map(network), phases)
+      .map((one) => `${one.kind === "wasm" ? "+" : ""}${one.name}`)
+      .join(" ");
+  assert.equal(names("tcp"), "+n +z +s +u tcp");
+  assert.equal(names("rbac", "limit", "tcp"), "+n +z rbac limit +s +u tcp");
 });
 
 test("selectors and namespaces choose nodes", () => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { loadBootstrap } from "../../../host/xds/load-bootstrap.ts";
 import type { Json } from "../../../host/xds/message.ts";
+import { networkFilterRejections } from "./network-filter-rejections.ts";
 import { rejections } from "./rejections.ts";
 import { tlsRejections } from "./tls-rejections.ts";
 import { bootstrapJson, testServices, withValue } from "./support.ts";
@@ -16,7 +17,7 @@ test("the bootstrap that the rows change is accepted", () => {
   assert.deepEqual(problemsOf(bootstrapJson()), []);
 });
 
-for (const { set, problems } of [...rejections, ...tlsRejections]) {
+for (const { set, problems } of [...rejections, ...tlsRejections, ...networkFilterRejections]) {
   test(`refused: ${problems.join("; ").slice(0, 200)}`, () => {
     let json = bootstrapJson();
     for (const [path, value] of Object.entries(set)) json = withValue(json, path, value);

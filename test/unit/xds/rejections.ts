@@ -109,11 +109,6 @@ export const rejections: readonly Rejection[] = [
   one(`${F}.filters[0].name`, "", least1),
   one(
     `${F}.filters[0].typed_config`,
-    any("envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"),
-    "not implemented: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-  ),
-  one(
-    `${F}.filters[0].typed_config`,
     undefined,
     "Didn't find a registered implementation for 'envoy.filters.network.http_connection_manager' with type URL: ''",
   ),

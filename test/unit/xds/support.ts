@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { XdsClock, XdsLog } from "../../../host/xds/clock.ts";
 import type { XdsServices } from "../../../host/xds/context.ts";
-import { builtInHttpFilters } from "../../../host/xds/extensions.ts";
+import { builtInExtensions } from "../../../host/xds/extensions.ts";
 import type { Json } from "../../../host/xds/message.ts";
 import { createFileModuleSource, type FileModuleSource } from "../../../host/xds/module-source.ts";
 
@@ -22,7 +22,7 @@ export function testServices(environment: Readonly<Record<string, string>> = {})
     checkFormat: (format) => (/%BOGUS/.test(format) ? "Not supported field in StreamInfo: BOGUS" : undefined),
     modules: createFileModuleSource(),
     environment,
-    extensions: { httpFilters: builtInHttpFilters },
+    extensions: builtInExtensions,
   };
 }
 

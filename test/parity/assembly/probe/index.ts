@@ -6,17 +6,21 @@ export * from "sluice/sdk/core";
 export * from "sluice/sdk/exports";
 
 import {
+  Context,
   FilterDataStatus,
   FilterHeadersStatus,
+  FilterStatus,
   FilterTrailersStatus,
   HeaderList,
   HttpCall,
   HttpContext,
   LogLevel,
   log,
+  PeerType,
   plugin,
   registerRootContext,
   RootContext,
+  TcpContext,
 } from "sluice/sdk";
 import { bytesOf, run } from "./interpreter";
 
@@ -36,30 +40,13 @@ function commandsOf(program: string, phase: string): string[] | null {
   return found;
 }
 
-class Call extends HttpCall {
+/** The program of one stream, and how it is run. */
+class Script {
   constructor(
-    private stream: Probe,
-    private phase: string,
-  ) {
-    super(stream);
-  }
-
-  override onResponse(headers: u32, size: u32, trailers: u32): void {
-    this.stream.act(this.phase, [headers.toString(), size.toString(), trailers.toString()], 0);
-  }
-
-  override onFailure(reason: string): void {
-    this.stream.act(this.phase, ["failed", reason], 0);
-  }
-}
-
-class Probe extends HttpContext {
-  private program: string;
-
-  constructor(id: u32, root: ProbeRoot) {
-    super(id, root);
-    this.program = root.program;
-  }
+    readonly context: Context,
+    readonly root: ProbeRoot,
+    public program: string,
+  ) {}
 
   act(phase: string, args: string[], otherwise: u32): u32 {
     const commands = commandsOf(this.program, phase);
@@ -69,9 +56,9 @@ class Probe extends HttpContext {
     for (let i = 0; i < commands.length; i++) {
       const command = commands[i].trim();
       if (command.startsWith("ret ")) code = <u32>U32.parseInt(command.slice(4));
-      else if (command == "seen") answers.push((<ProbeRoot>this.root).seen);
+      else if (command == "seen") answers.push(this.root.seen);
       else if (command.startsWith("call ")) answers.push(this.call(command.split(" ")));
-      else if (command != "") answers.push(run(command, this, this.root.id));
+      else if (command != "") answers.push(run(command, this.context, this.root.id));
     }
     log(LogLevel.Info, "#" + phase + "(" + args.join(",") + ") " + answers.join("; "));
     return code;
@@ -86,15 +73,97 @@ class Probe extends HttpContext {
     }
     return (<u32>new Call(this, words[1]).send(words[2], list, <u32>U32.parseInt(words[3]), bytesOf(words[4]))).toString();
   }
+}
+
+class Call extends HttpCall {
+  constructor(
+    private script: Script,
+    private phase: string,
+  ) {
+    super(script.context);
+  }
+
+  override onResponse(headers: u32, size: u32, trailers: u32): void {
+    this.script.act(this.phase, [headers.toString(), size.toString(), trailers.toString()], 0);
+  }
+
+  override onFailure(reason: string): void {
+    this.script.act(this.phase, ["failed", reason], 0);
+  }
+}
+
+/** One TCP connection: the program of a configuration that begins with "#tcp". Phases nc, dd, ud, dc, uc; the n-th data may have its own, dd2. */
+class TcpProbe extends TcpContext {
+  private script: Script | null = null;
+  private downstreamCount: i32 = 0;
+  private upstreamCount: i32 = 0;
+
+  constructor(id: u32, root: ProbeRoot) {
+    super(id, root);
+    this.script = new Script(this, root, root.program);
+  }
+
+  private act(phase: string, args: string[], otherwise: u32): u32 {
+    const script = this.script;
+    return script == null ? otherwise : script.act(phase, args, otherwise);
+  }
+
+  private counted(name: string, count: i32): string {
+    const own = name + count.toString();
+    const script = this.script;
+    return script != null && script.program.includes(own + ":") ? own : name;
+  }
+
+  override onNewConnection(): FilterStatus {
+    return <FilterStatus>this.act("nc", [], 0);
+  }
+  override onDownstreamData(size: usize, end: bool): FilterStatus {
+    return <FilterStatus>this.act(this.counted("dd", ++this.downstreamCount), [size.toString(), end.toString()], 0);
+  }
+  override onUpstreamData(size: usize, end: bool): FilterStatus {
+    return <FilterStatus>this.act(this.counted("ud", ++this.upstreamCount), [size.toString(), end.toString()], 0);
+  }
+  override onDownstreamConnectionClose(peer: PeerType): void {
+    this.act("dc", [(<u32>peer).toString()], 0);
+  }
+  override onUpstreamConnectionClose(peer: PeerType): void {
+    this.act("uc", [(<u32>peer).toString()], 0);
+  }
+  override onLog(): void {
+    this.act("log", [], 0);
+  }
+  override onDone(): bool {
+    this.act("done", [], 1);
+    return true;
+  }
+  override onDelete(): void {
+    this.act("delete", [], 0);
+  }
+}
+
+class Probe extends HttpContext {
+  private script: Script | null = null;
+
+  constructor(id: u32, root: ProbeRoot) {
+    super(id, root);
+    this.script = new Script(this, root, root.program);
+  }
+
+  act(phase: string, args: string[], otherwise: u32): u32 {
+    const script = this.script;
+    return script == null ? otherwise : script.act(phase, args, otherwise);
+  }
 
   /** The last call has a phase of its own, "rbe" or "sbe", if the program has one. */
   private bodyPhase(name: string, end: bool): string {
-    return end && this.program.includes(name + "e:") ? name + "e" : name;
+    const script = this.script;
+    return end && script != null && script.program.includes(name + "e:") ? name + "e" : name;
   }
 
   override onRequestHeaders(count: u32, end: bool): FilterHeadersStatus {
     const own = this.requestHeaders.get("x-do-" + (<ProbeRoot>this.root).name);
-    if (own != null) this.program += ";" + own;
+    const script = this.script;
+    if (own != null && script != null) script.program += ";" + own;
     return <FilterHeadersStatus>this.act("rh", [count.toString(), end.toString()], 0);
   }
   override onRequestBody(size: usize, end: bool): FilterDataStatus {
@@ -158,7 +227,10 @@ class ProbeRoot extends RootContext {
   }
 
   override createHttpContext(id: u32): HttpContext | null {
-    return new Probe(id, this);
+    return this.program.startsWith("tcp") ? null : new Probe(id, this);
+  }
+  override createTcpContext(id: u32): TcpContext | null {
+    return new TcpProbe(id, this);
   }
   override onTick(): void {
     this.act("tick");

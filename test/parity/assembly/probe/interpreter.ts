@@ -1,5 +1,5 @@
 // The probe's commands: each is a few words, does one host call and answers with what the host answered.
-import { ByteString, HeaderList, HttpContext, LocalReply, LogLevel, log } from "sluice/sdk";
+import { ByteString, Context, HeaderList, LocalReply, LogLevel, log, setEnvoyFilterState } from "sluice/sdk";
 import {
   proxy_add_header_map_value,
   proxy_call_foreign_function,
@@ -151,7 +151,7 @@ function bad(): string {
 }
 
 /** Runs one command for a stream, or for a root (`stream` is null then). */
-export function run(command: string, stream: HttpContext | null, rootId: u32): string {
+export function run(command: string, stream: Context | null, rootId: u32): string {
   const words = command.split(" ").filter((word) => word != "");
   if (words.length == 0) return "";
   const name = words[0];
@@ -211,6 +211,7 @@ export function run(command: string, stream: HttpContext | null, rootId: u32): s
   if (name == "rawreply") return status(proxy_send_local_response(n, key.ptr, key.length, value.ptr, value.length, 0, 0, -1));
   if (name == "continue") return status(proxy_continue_stream(n));
   if (name == "close") return status(proxy_close_stream(n));
+  if (name == "filterstate") return setEnvoyFilterState(words[1], key) ? "set" : "refused";
   if (name == "foreign") return answer(proxy_call_foreign_function(first.ptr, first.length, key.ptr, key.length, PTR, LEN));
   if (name == "shared-get") {
     const result = proxy_get_shared_data(first.ptr, first.length, PTR, LEN, NUM);
