@@ -61,7 +61,7 @@ export class FrameWriter {
     const at = output.used;
     // First of all: writing may call back, and what is called may write.
     output.used = at + bytes;
-    this.connection.writeBytes(output.bytes.subarray(at, at + bytes));
+    this.connection.writeBlock(output.bytes, at, at + bytes);
   }
 
   /** The first bytes of a connection; a client begins with the preface. */

@@ -3,8 +3,8 @@
 // slices, and the flush copies small ones into one scratch buffer instead of paying for a vectored write.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { Clock } from "../base/clock.ts";
 import { isVolatile } from "../base/read-buffer.ts";
+import { type Flusher, SCRATCH_BYTES } from "./flusher.ts";
 import { type SocketReader, TlsReader } from "./socket-reader.ts";
 import { transportFailure } from "./tls-errors.ts";
 
@@ -30,70 +30,8 @@ export interface WriteInterceptor {
   onFlush(parts: readonly (string | Uint8Array)[], end: boolean): void;
 }
 
-const SCRATCH_BYTES = 128 * 1024;
 /** Slices of at least this size are handed to the socket as they are: copying would cost more than a second write. */
 const COPY_LIMIT = 16 * 1024;
-
-/** Connections written to in this turn; flushed together when the turn's event handler ends. */
-export class Flusher {
-  private dirty: Connection[] = [];
-  private depth = 0;
-  private scheduled = false;
-  private scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-  readonly clock: Clock;
-
-  constructor(clock: Clock) {
-    this.clock = clock;
-    clock.afterTurn = () => this.flush();
-  }
-
-  enter(): void {
-    if (this.depth++ === 0) this.clock.update();
-  }
-
-  leave(): void {
-    if (--this.depth === 0 && this.dirty.length > 0) this.flush();
-  }
-
-  add(connection: Connection): void {
-    this.dirty.push(connection);
-    // Written outside an event of ours (a promise, a native timer): the flush follows as soon as the stack is empty.
-    if (this.depth === 0 && !this.scheduled) {
-      this.scheduled = true;
-      process.nextTick(this.flushLater);
-    }
-  }
-
-  private readonly flushLater = (): void => {
-    this.scheduled = false;
-    this.flush();
-  };
-
-  flush(): void {
-    // A flush may close a connection, whose owner may write to another one: the list can grow while it is walked.
-    for (let i = 0; i < this.dirty.length; i++) this.dirty[i].flush();
-    this.dirty.length = 0;
-  }
-
-  /** One buffer with all pending parts; valid until the next call unless `keepScratch` says the socket still needs it. */
-  gather(parts: (string | Uint8Array)[], bytes: number): Buffer {
-    const target = bytes <= SCRATCH_BYTES ? this.scratch : Buffer.allocUnsafeSlow(bytes);
-    let at = 0;
-    for (const part of parts) {
-      if (typeof part === "string") at += target.latin1Write(part, at);
-      else {
-        target.set(part, at);
-        at += part.length;
-      }
-    }
-    return target.subarray(0, at);
-  }
-
-  /** The socket did not take the scratch buffer's bytes at once: leave it to the socket and use a new one. */
-  giveAwayScratch(): void {
-    this.scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-  }
-}
 
 const EMPTY = Buffer.alloc(0);
 
@@ -112,6 +50,10 @@ export class Connection {
   private readonly stats: ConnectionStats;
   private pending: (string | Uint8Array)[] = [];
   private pendingBytes = 0;
+  /** The end of what is pending, as long as it may grow: see writeBlock(). */
+  private block: Buffer | undefined = undefined;
+  private blockStart = 0;
+  private blockEnd = 0;
   private isDirty = false;
   private readDisabled = 0;
   private aboveHighWatermark = false;
@@ -168,11 +110,16 @@ export class Connection {
     this.flusher.leave();
   }
 
+  private dropPending(): void {
+    this.block = undefined;
+    this.pending.length = 0;
+    this.pendingBytes = 0;
+  }
+
   private finish(): void {
     if (this.closed) return;
     this.closed = true;
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.dropPending();
     this.flusher.enter();
     this.callbacks.onClose(this.errorCode);
     this.flusher.leave();
@@ -203,6 +150,7 @@ export class Connection {
 
   writeString(text: string): void {
     if (this.closed || this.closing) return;
+    if (this.block !== undefined) this.seal();
     this.pending.push(text);
     this.pendingBytes += text.length;
     this.markDirty();
@@ -210,9 +158,33 @@ export class Connection {
 
   writeBytes(data: Uint8Array): void {
     if (this.closed || this.closing || data.length === 0) return;
+    if (this.block !== undefined) this.seal();
     this.pending.push(data);
     this.pendingBytes += data.length;
     this.markDirty();
+  }
+
+  /**
+   * Bytes of a block that nobody changes until they are sent: what is written directly behind them in the same block becomes one slice
+   * with them. For codecs that lay many small frames side by side.
+   */
+  writeBlock(block: Buffer, start: number, end: number): void {
+    if (this.closed || this.closing) return;
+    if (this.block === block && this.blockEnd === start) this.blockEnd = end;
+    else {
+      if (this.block !== undefined) this.seal();
+      this.block = block;
+      this.blockStart = start;
+      this.blockEnd = end;
+    }
+    this.pendingBytes += end - start;
+    this.markDirty();
+  }
+
+  private seal(): void {
+    const block = this.block as Buffer;
+    this.block = undefined;
+    this.pending.push(block.subarray(this.blockStart, this.blockEnd));
   }
 
   private markDirty(): void {
@@ -228,6 +200,7 @@ export class Connection {
 
   flush(): void {
     this.isDirty = false;
+    if (this.block !== undefined) this.seal();
     if (this.pending.length === 0 || this.closed || this.socket.writableEnded) return;
     if (this.writeInterceptor !== undefined) {
       this.intercept(this.writeInterceptor, false);
@@ -386,8 +359,7 @@ export class Connection {
   destroy(): void {
     if (this.closed) return;
     this.closing = true;
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.dropPending();
     this.socket.destroy();
   }
 
@@ -395,8 +367,7 @@ export class Connection {
   reset(): void {
     if (this.closed) return;
     this.closing = true;
-    this.pending.length = 0;
-    this.pendingBytes = 0;
+    this.dropPending();
     // A pipe has no RST, and TLS no handle of its own.
     if (this.carrier !== this.socket) this.socket.destroy();
     if (this.carrier.remoteFamily === undefined) this.carrier.destroy();

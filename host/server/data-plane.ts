@@ -17,7 +17,7 @@ import type { NetworkFilterFactory } from "../extensions/network/network-filter-
 import { createFilterChain, type FilterChainFactory } from "../extensions/network-chain.ts";
 import { DateCache, type RouteTable } from "../http/conn-manager-config.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
-import { Flusher } from "../net/connection.ts";
+import { Flusher } from "../net/flusher.ts";
 import { ActiveListener, type ChainFactory, type ListenerContext } from "../net/listener.ts";
 import { CompiledRouteTable } from "../router/route-table.ts";
 import type { StatsStore } from "../stats/store.ts";

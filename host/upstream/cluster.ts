@@ -6,7 +6,8 @@ import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/c
 import type { HeaderMap } from "../http/header-map.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import { Http2Stats } from "../http2/stats.ts";
-import type { ConnectionStats, Flusher } from "../net/connection.ts";
+import type { ConnectionStats } from "../net/connection.ts";
+import type { Flusher } from "../net/flusher.ts";
 import type { Secrets } from "../net/tls-context.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";

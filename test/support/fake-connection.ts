@@ -24,6 +24,9 @@ export class FakeConnection {
   writeBytes(data: Uint8Array): void {
     if (this.isOpen) this.written += Buffer.from(data.buffer, data.byteOffset, data.length).latin1Slice();
   }
+  writeBlock(block: Buffer, start: number, end: number): void {
+    this.writeBytes(block.subarray(start, end));
+  }
   /** What was written since the last call. */
   take(): Buffer {
     const written = Buffer.from(this.written, "latin1");

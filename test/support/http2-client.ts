@@ -6,7 +6,8 @@ import type { ClientConnectionCallbacks, RequestEncoder, ResponseDecoder, Stream
 import { HeaderMap } from "../../host/http/header-map.ts";
 import { Http2ClientConnection } from "../../host/http2/client.ts";
 import { Http2Stats } from "../../host/http2/stats.ts";
-import { Connection, Flusher } from "../../host/net/connection.ts";
+import { Connection } from "../../host/net/connection.ts";
+import { Flusher } from "../../host/net/flusher.ts";
 import { connectReader } from "../../host/net/socket-reader.ts";
 import { StatsStore } from "../../host/stats/store.ts";
 import { HTTP2_OPTIONS, noConnectionStats } from "./http2-server.ts";

@@ -8,7 +8,8 @@ import type { RequestDecoder, ResponseEncoder, ServerConnectionCallbacks, Stream
 import { HeaderMap } from "../../host/http/header-map.ts";
 import { Http2ServerConnection } from "../../host/http2/server.ts";
 import { Http2Stats } from "../../host/http2/stats.ts";
-import { Connection, Flusher } from "../../host/net/connection.ts";
+import { Connection } from "../../host/net/connection.ts";
+import { Flusher } from "../../host/net/flusher.ts";
 import { acceptReader } from "../../host/net/socket-reader.ts";
 import { StatsStore } from "../../host/stats/store.ts";
 
