@@ -98,6 +98,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     super(connection, options, stats, clock, false);
     this.callbacks = callbacks;
     connection.setCallbacks(this);
+    connection.flushesLate = true;
     this.writer.begin(PREFACE, false);
   }
 

@@ -61,6 +61,8 @@ export class Connection {
   private closing = false;
   private errorCode = "";
   highWatermark: number;
+  /** See Flusher.addLate(). */
+  flushesLate = false;
   /** Undefined for most connections: then nothing stands between what is written and the socket. */
   writeInterceptor: WriteInterceptor | undefined = undefined;
 
@@ -190,7 +192,8 @@ export class Connection {
   private markDirty(): void {
     if (!this.isDirty) {
       this.isDirty = true;
-      this.flusher.add(this);
+      if (this.flushesLate) this.flusher.addLate(this);
+      else this.flusher.add(this);
     }
     if (!this.aboveHighWatermark && this.pendingBytes > 0 && this.bufferedBytes > this.highWatermark) {
       this.aboveHighWatermark = true;

@@ -10,6 +10,7 @@ interface Flushable {
 
 export class Flusher {
   private dirty: Flushable[] = [];
+  private late: Flushable[] = [];
   private depth = 0;
   private scheduled = false;
   private scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -36,6 +37,20 @@ export class Flusher {
       process.nextTick(this.flushLater);
     }
   }
+
+  /** Flushed when all events of this turn were handled: for a connection that many others write to, one write instead of one an event. */
+  addLate(connection: Flushable): void {
+    this.late.push(connection);
+    if (this.late.length === 1) setImmediate(this.flushLate);
+  }
+
+  private readonly flushLate = (): void => {
+    const late = this.late;
+    this.late = [];
+    this.enter();
+    for (const connection of late) connection.flush();
+    this.leave();
+  };
 
   private readonly flushLater = (): void => {
     this.scheduled = false;

@@ -8,6 +8,7 @@ export class FakeConnection {
   highWatermark = 1024 * 1024;
   bufferedBytes = 0;
   readDisabled = 0;
+  flushesLate = false;
   callbacks: ConnectionCallbacks | undefined = undefined;
 
   /** As the codecs take it; they use no more of a connection than is here. */
