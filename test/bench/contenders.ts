@@ -2,9 +2,12 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:http2";
+import { request as secureRequest } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bootstrap, haproxy, nginxProxy, nginxUpstream, type Ports } from "./config.ts";
+import { bootstrap, haproxy, nginxProxy, nginxUpstream, PLAIN, type Ports, type Shape } from "./config.ts";
+import { dns, issue } from "../support/certificates.ts";
 
 export type ContenderName = "sluice" | "envoy" | "nginx" | "haproxy";
 
@@ -12,6 +15,7 @@ export interface Running {
   readonly name: ContenderName;
   readonly port: number;
   readonly pid: number;
+  readonly shape: Shape;
   /** From spawn to the first answered request, milliseconds. */
   readonly startMs: number;
   stop(): Promise<void>;
@@ -43,7 +47,8 @@ export class Rig {
   readonly folder = mkdtempSync(join(tmpdir(), "sluice-bench-"));
   private readonly children: ChildProcess[] = [];
   private nextPort = 21000 + Math.floor(Math.random() * 200) * 10;
-  upstreamPort = 0;
+  private upstreamPort = 0;
+  private http2UpstreamPort = 0;
   private files = 0;
 
   port(): number {
@@ -69,25 +74,38 @@ export class Rig {
     const nginx = which("nginx");
     if (nginx === undefined) throw new Error("the bench needs nginx as upstream (Debian: nginx-light)");
     this.upstreamPort = this.port();
-    this.run(LOAD_CORE, [nginx, "-p", this.folder, "-c", this.file(nginxUpstream(this.upstreamPort, this.folder), ".conf")]);
-    await firstAnswer(this.upstreamPort);
+    this.http2UpstreamPort = this.port();
+    const config = nginxUpstream(this.upstreamPort, this.http2UpstreamPort, this.folder);
+    this.run(LOAD_CORE, [nginx, "-p", this.folder, "-c", this.file(config, ".conf")]);
+    await firstAnswer(this.upstreamPort, PLAIN);
+  }
+
+  /** A certificate of their own for the proxies. */
+  certificate(): NonNullable<Shape["tls"]> {
+    const { pem, keyPem } = issue({ names: [dns("localhost")] });
+    return {
+      certificate: this.file(pem, ".crt"),
+      key: this.file(keyPem, ".key"),
+      both: this.file(`${pem}${keyPem}`, ".pem"),
+    };
   }
 
   /** undefined: the program is not on this machine. */
-  async start(name: ContenderName, authzModule?: string): Promise<Running | undefined> {
-    const ports: Ports = { proxy: this.port(), admin: this.port(), upstream: this.upstreamPort };
-    const command = this.command(name, ports, authzModule);
+  async start(name: ContenderName, shape: Shape): Promise<Running | undefined> {
+    const upstream = shape.up === "http2" ? this.http2UpstreamPort : this.upstreamPort;
+    const ports: Ports = { proxy: this.port(), admin: this.port(), upstream };
+    const command = this.command(name, ports, shape);
     if (command === undefined) return undefined;
     const begin = performance.now();
     const child = this.run(PROXY_CORE, command);
-    await firstAnswer(ports.proxy);
+    await firstAnswer(ports.proxy, shape);
     const startMs = performance.now() - begin;
     // nginx works in a child of the process that was started.
     const pid = name === "nginx" ? childOf(child.pid ?? 0) : (child.pid ?? 0);
-    return { name, port: ports.proxy, pid, startMs, stop: () => stopChild(child) };
+    return { name, port: ports.proxy, pid, shape, startMs, stop: () => stopChild(child) };
   }
 
-  private command(name: ContenderName, ports: Ports, authzModule: string | undefined): string[] | undefined {
+  private command(name: ContenderName, ports: Ports, shape: Shape): string[] | undefined {
     switch (name) {
       case "sluice":
         return [
@@ -95,7 +113,7 @@ export class Rig {
           new URL("../../bin/sluice.js", import.meta.url).pathname,
           "run",
           "-c",
-          this.file(bootstrap(ports, authzModule), ".json"),
+          this.file(bootstrap(ports, shape), ".json"),
           "--concurrency",
           "1",
           "-l",
@@ -106,15 +124,17 @@ export class Rig {
         const id = String(1000 + (ports.proxy % 30000));
         return envoy === undefined
           ? undefined
-          : [envoy, "-c", this.file(bootstrap(ports, authzModule), ".json"), "--concurrency", "1", "--base-id", id, "-l", "off"];
+          : [envoy, "-c", this.file(bootstrap(ports, shape), ".json"), "--concurrency", "1", "--base-id", id, "-l", "off"];
       }
       case "nginx": {
         const nginx = which("nginx");
-        return nginx === undefined ? undefined : [nginx, "-p", this.folder, "-c", this.file(nginxProxy(ports, this.folder), ".conf")];
+        return nginx === undefined
+          ? undefined
+          : [nginx, "-p", this.folder, "-c", this.file(nginxProxy(ports, this.folder, shape), ".conf")];
       }
       case "haproxy": {
         const program = which("haproxy");
-        return program === undefined ? undefined : [program, "-f", this.file(haproxy(ports), ".cfg")];
+        return program === undefined ? undefined : [program, "-f", this.file(haproxy(ports, shape), ".cfg")];
       }
     }
   }
@@ -138,21 +158,38 @@ function childOf(pid: number): number {
   return Number(children[0] || pid);
 }
 
-async function firstAnswer(port: number): Promise<void> {
+async function firstAnswer(port: number, shape: Shape): Promise<void> {
   const deadline = performance.now() + 15_000;
-  for (;;) {
-    const good = await new Promise<boolean>((resolve) => {
-      const asked = request({ port, host: "127.0.0.1", path: "/", headers: { "user-agent": "bench" } }, (answer) => {
-        answer.resume();
-        answer.on("end", () => resolve(answer.statusCode === 200));
-      });
-      asked.on("error", () => resolve(false));
-      asked.end();
-    });
-    if (good) return;
+  while (!(await (shape.down === "http2" ? ask2(port, shape) : ask1(port, shape)))) {
     if (performance.now() > deadline) throw new Error(`nothing answers on port ${port}`);
     await new Promise((resolve) => setTimeout(resolve, 3));
   }
+}
+
+function ask1(port: number, { tls }: Shape): Promise<boolean> {
+  return new Promise((resolve) => {
+    const options = { port, host: "127.0.0.1", path: "/", headers: { "user-agent": "bench" }, rejectUnauthorized: false, agent: false };
+    const asked = (tls === undefined ? request : secureRequest)(options, (answer) => {
+      answer.resume();
+      answer.on("end", () => resolve(answer.statusCode === 200));
+    });
+    asked.on("error", () => resolve(false));
+    asked.end();
+  });
+}
+
+function ask2(port: number, { tls }: Shape): Promise<boolean> {
+  return new Promise((resolve) => {
+    const session = connect(`${tls === undefined ? "http" : "https"}://127.0.0.1:${port}`, { rejectUnauthorized: false });
+    const done = (good: boolean): void => {
+      session.destroy();
+      resolve(good);
+    };
+    session.on("error", () => done(false));
+    const stream = session.request({ ":path": "/", "user-agent": "bench" });
+    stream.on("error", () => done(false));
+    stream.on("response", (headers) => done(headers[":status"] === 200));
+  });
 }
 
 const TICKS_PER_SECOND = 100;

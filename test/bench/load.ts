@@ -1,6 +1,6 @@
 // Load: wrk for closed loops, and an open-loop generator of our own for latency at a fixed rate. All of it runs on the load core.
 import { spawn } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cpuUs, loadCommand, type Running } from "./contenders.ts";
 
@@ -29,7 +29,7 @@ export async function wrk(
     `-d${seconds}s`,
     "--latency",
     ...(script === undefined ? [] : ["-s", script]),
-    `http://127.0.0.1:${target.port}/`,
+    `${target.shape.tls === undefined ? "http" : "https"}://127.0.0.1:${target.port}/`,
   ];
   const text = await output(loadCommand(args));
   const cpu = cpuUs(target.pid) - before;
@@ -50,6 +50,52 @@ export async function wrk(
     cpuUsPerRequest: requests === 0 ? 0 : cpu / requests,
     megabytesPerSecond: (perSecond * bodyBytes) / 1e6,
   };
+}
+
+const H2_CONNECTIONS = 8;
+const H2_STREAMS = 16;
+
+/** HTTP/2 by h2load; `body`: a file that each request posts. h2load writes a line for each request: start, status, microseconds. */
+export async function h2load(
+  target: Running,
+  seconds: number,
+  folder: string,
+  path: string,
+  headers: readonly string[],
+  body?: string,
+): Promise<LoadResult> {
+  const log = join(folder, `h2load-${target.port}.log`);
+  rmSync(log, { force: true });
+  const before = cpuUs(target.pid);
+  const args = ["h2load", "-t1", `-c${H2_CONNECTIONS}`, `-m${H2_STREAMS}`, `-D${seconds}`, "--log-file", log];
+  for (const header of headers) args.push("-H", header);
+  if (body !== undefined) args.push("-d", body);
+  const text = await output(
+    loadCommand([...args, `${target.shape.tls === undefined ? "http" : "https"}://127.0.0.1:${target.port}${path}`]),
+  );
+  const cpu = cpuUs(target.pid) - before;
+  const done = /(\d+) done, (\d+) succeeded/.exec(text);
+  const requests = Number(done?.[1] ?? 0);
+  const times = readFileSync(log, "latin1")
+    .split("\n")
+    .map((line) => Number(line.split("\t")[2]))
+    .filter((time) => time > 0)
+    .sort((a, b) => a - b);
+  return {
+    requests,
+    requestsPerSecond: requests / seconds,
+    errors: requests - Number(done?.[2] ?? 0),
+    p99Ms: (times[Math.floor(times.length * 0.99)] ?? 0) / 1000,
+    cpuUsPerRequest: requests === 0 ? 0 : cpu / requests,
+    megabytesPerSecond: 0,
+  };
+}
+
+/** One gRPC message of 100 bytes in a file. */
+export function grpcMessage(folder: string): string {
+  const path = join(folder, "message.bin");
+  writeFileSync(path, Buffer.concat([Buffer.from([0, 0, 0, 0, 100]), Buffer.alloc(100, "m")]));
+  return path;
 }
 
 export function postScript(folder: string, bytes: number): string {

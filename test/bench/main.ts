@@ -1,11 +1,12 @@
 // npm run bench: Sluice beside Envoy, nginx and HAProxy in one run, the proxy on core 0, load and upstream on core 1. Contenders take
 // turns, so that a noisy machine is noisy for all; each figure is the median of its rounds. Prints a table, writes JSON.
-//   --rounds N (3)   --seconds N (5)   --rows a,b   --json FILE (dist/bench.json)
+//   --rounds N (3)   --seconds N (5)   --rows plain,filter,protocols   --json FILE (dist/bench.json)
 import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { type ContenderName, envoyPath, fdCount, Rig, rssMb, type Running } from "./contenders.ts";
-import { type LoadResult, openLoop, postScript, wrk } from "./load.ts";
+import { PLAIN, type Shape } from "./config.ts";
+import { grpcMessage, h2load, type LoadResult, openLoop, postScript, wrk } from "./load.ts";
 import { idleConnectionKb } from "./idle.ts";
 
 interface Row {
@@ -34,6 +35,7 @@ const seconds = Number(values.seconds);
 const wanted = values.rows?.split(",");
 const AUTHZ = new URL("../../filters/authz.wasm", import.meta.url).pathname;
 const MIB = 1024 * 1024;
+const ALL: readonly ContenderName[] = ["sluice", "envoy", "nginx", "haproxy"];
 
 function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -55,7 +57,7 @@ function summarize(name: string, contender: ContenderName, results: readonly Loa
 /** Runs `load` on each contender in turn, `rounds` times, after a warm-up. */
 async function measure(name: string, contenders: readonly Running[], load: (target: Running) => Promise<LoadResult>): Promise<Row[]> {
   const results = new Map<Running, LoadResult[]>(contenders.map((target) => [target, []]));
-  for (const target of contenders) await wrk(target, 2, 64, undefined, 0);
+  for (const target of contenders) await load(target);
   for (let round = 0; round < rounds; round++) {
     for (const target of contenders) {
       process.stderr.write(`\r${name}: round ${round + 1}/${rounds} ${target.name}          `);
@@ -66,10 +68,10 @@ async function measure(name: string, contenders: readonly Running[], load: (targ
   return contenders.map((target) => summarize(name, target.name, results.get(target) ?? []));
 }
 
-async function startAll(rig: Rig, names: readonly ContenderName[], authz: string | undefined): Promise<Running[]> {
+async function startAll(rig: Rig, names: readonly ContenderName[], shape: Shape): Promise<Running[]> {
   const running: Running[] = [];
   for (const name of names) {
-    const target = await rig.start(name, authz);
+    const target = await rig.start(name, shape);
     if (target !== undefined) running.push(target);
   }
   return running;
@@ -81,7 +83,7 @@ async function stopAll(running: readonly Running[]): Promise<void> {
 
 async function plainRows(rig: Rig): Promise<Row[]> {
   const rows: Row[] = [];
-  const running = await startAll(rig, ["sluice", "envoy", "nginx", "haproxy"], undefined);
+  const running = await startAll(rig, ALL, PLAIN);
   for (const target of running) rows.push({ name: "start to first answer", contender: target.name, startMs: target.startMs });
   rows.push(...(await measure("HTTP/1.1 no filter, 64 connections", running, (target) => wrk(target, seconds, 64, undefined, 0))));
   rows.push(...(await measure("HTTP/1.1 no filter, 8000 rq/s", running, (target) => openLoop(target, 8000, seconds, 64))));
@@ -100,8 +102,8 @@ async function plainRows(rig: Rig): Promise<Row[]> {
 async function filterRows(rig: Rig): Promise<Row[]> {
   const rows: Row[] = [];
   for (const name of ["sluice", "envoy"] as const) {
-    const plain = await rig.start(name);
-    const filtered = await rig.start(name, AUTHZ);
+    const plain = await rig.start(name, PLAIN);
+    const filtered = await rig.start(name, { ...PLAIN, authzModule: AUTHZ });
     if (plain === undefined || filtered === undefined) continue;
     rows.push({ name: "start to first answer, authz filter", contender: name, startMs: filtered.startMs });
     const [without, withFilter] = await measure("authz filter", [plain, filtered], (target) => wrk(target, seconds, 64, undefined, 0));
@@ -113,6 +115,43 @@ async function filterRows(rig: Rig): Promise<Row[]> {
     });
     rows.push({ name: "memory after load, authz filter", contender: name, rssMb: rssMb(filtered.pid) });
     await stopAll([plain, filtered]);
+  }
+  return rows;
+}
+
+/** The same in other protocols: what the proxies add differs, the requests do not. */
+async function protocolRows(rig: Rig): Promise<Row[]> {
+  const tls = rig.certificate();
+  const message = grpcMessage(rig.folder);
+  const grpcHeaders = ["content-type: application/grpc", "te: trailers"];
+  const http2 =
+    (path: string, headers: readonly string[] = [], body?: string) =>
+    (target: Running) =>
+      h2load(target, seconds, rig.folder, path, headers, body);
+  const script = postScript(rig.folder, MIB);
+  const cases: readonly (readonly [string, readonly ContenderName[], Shape, (target: Running) => Promise<LoadResult>])[] = [
+    ["HTTP/2, 8 connections x 16 streams", ["sluice", "envoy", "haproxy"], { ...PLAIN, down: "http2", up: "http2" }, http2("/")],
+    ["HTTP/2 to HTTP/1.1, 8 x 16", ALL, { ...PLAIN, down: "http2" }, http2("/")],
+    [
+      "gRPC unary over HTTP/2, 8 x 16",
+      ["sluice", "envoy", "haproxy"],
+      { ...PLAIN, down: "http2", up: "http2" },
+      http2("/grpc", grpcHeaders, message),
+    ],
+    ["TLS, HTTP/1.1, 64 connections", ALL, { ...PLAIN, tls }, (target) => wrk(target, seconds, 64, undefined, 0)],
+    ["TLS, HTTP/2 to HTTP/1.1, 8 x 16", ALL, { ...PLAIN, down: "http2", tls }, http2("/")],
+    [
+      "TCP, POST 1 MiB, 8 connections",
+      ["sluice", "envoy", "haproxy"],
+      { ...PLAIN, down: "tcp" },
+      (target) => wrk(target, seconds, 8, script, MIB),
+    ],
+  ];
+  const rows: Row[] = [];
+  for (const [name, names, shape, load] of cases) {
+    const running = await startAll(rig, names, shape);
+    rows.push(...(await measure(name, running, load)));
+    await stopAll(running);
   }
   return rows;
 }
@@ -157,6 +196,7 @@ async function main(): Promise<void> {
     await rig.startUpstream();
     if (wanted === undefined || wanted.includes("plain")) rows.push(...(await plainRows(rig)));
     if (wanted === undefined || wanted.includes("filter")) rows.push(...(await filterRows(rig)));
+    if (wanted === undefined || wanted.includes("protocols")) rows.push(...(await protocolRows(rig)));
   } finally {
     await rig.close();
   }
