@@ -1,18 +1,14 @@
 // What connections cost: `node dist/test/load/tcp.js [sluice|envoy [CONNECTIONS]]`. Idle ones, in bytes of memory each; one GiB each way, in
 // seconds of CPU, with the most memory seen meanwhile. The proxy runs in a process of its own, Envoy if its name is given
 // (SLUICE_ENVOY), so that its memory and time are its own.
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { freePort } from "../../host/server/ports.ts";
+import { startProxy, usage } from "./proxy-process.ts";
 
 /** Each takes two descriptors in the proxy: `ulimit -n` must allow more than twice as many. */
 const IDLE = Number(process.argv[3] ?? 10_000);
 const BYTES = 1024 * 1024 * 1024;
 const CHUNK = Buffer.alloc(256 * 1024, "x");
-const TICKS_PER_SECOND = 100;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -22,13 +18,6 @@ function open(port: number): Promise<Socket> {
     socket.once("connect", () => resolve(socket));
     socket.once("error", reject);
   });
-}
-
-/** Resident bytes, and seconds of CPU so far. */
-function usage(pid: number): { readonly memory: number; readonly cpu: number } {
-  const memory = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1024;
-  const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1].split(" ");
-  return { memory, cpu: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND };
 }
 
 function send(socket: Socket, bytes: number): Promise<void> {
@@ -58,11 +47,11 @@ function receive(socket: Socket, bytes: number): Promise<void> {
   });
 }
 
-function configuration(port: number, admin: number, upstream: number): string {
+function configuration(port: number, admin: number, upstream: number): object {
   const socket = (number: number): object => ({ socket_address: { address: "127.0.0.1", port_value: number } });
   const thresholds = [{ max_connections: 100_000, max_pending_requests: 100_000, max_requests: 100_000 }];
   const proxy = { "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", stat_prefix: "t", cluster: "up" };
-  return JSON.stringify({
+  return {
     admin: { address: socket(admin) },
     static_resources: {
       listeners: [{ name: "in", address: socket(port), filter_chains: [{ filters: [{ name: "tcp", typed_config: proxy }] }] }],
@@ -75,7 +64,7 @@ function configuration(port: number, admin: number, upstream: number): string {
         },
       ],
     },
-  });
+  };
 }
 
 async function main(): Promise<void> {
@@ -88,22 +77,14 @@ async function main(): Promise<void> {
   const address = server.address();
   const port = await freePort("127.0.0.1");
   const admin = await freePort("127.0.0.1");
-  const folder = mkdtempSync(join(tmpdir(), "sluice-load-tcp-"));
-  const path = join(folder, "config.json");
-  writeFileSync(path, configuration(port, admin, typeof address === "object" && address !== null ? address.port : 0));
-  const flags = ["-c", path, "--concurrency", "1", "-l", "error"];
-  const envoy = process.env.SLUICE_ENVOY ?? "envoy";
-  const isEnvoy = process.argv[2] === "envoy";
-  const child = isEnvoy
-    ? spawn(envoy, [...flags, "--base-id", String(port)], { stdio: "inherit" })
-    : spawn(process.execPath, [new URL("../../host/main.js", import.meta.url).pathname, "run", ...flags], { stdio: "inherit" });
+  const upstream = typeof address === "object" && address !== null ? address.port : 0;
+  const proxy = startProxy(process.argv[2] === "envoy" ? "envoy" : "sluice", configuration(port, admin, upstream));
   try {
-    await run(child.pid ?? 0, port, accepted);
+    await run(proxy.pid, port, accepted);
   } finally {
-    child.kill("SIGKILL");
+    proxy.stop();
     for (const socket of accepted) socket.destroy();
     server.close();
-    rmSync(folder, { recursive: true });
   }
 }
 
