@@ -66,7 +66,7 @@ function hostText(p: string, { endpoint, locality, stat }: HostView): string {
   const facts: readonly (readonly [string, string | number | boolean])[] = [
     ...SORTED.map((name) => [name, stat(name)] as const),
     ["hostname", endpoint.hostname],
-    ["health_flags", healthFlags(endpoint.healthStatus)],
+    ["health_flags", healthFlags(endpoint)],
     ["weight", endpoint.weight],
     ["region", locality.region],
     ["zone", locality.zone],
@@ -80,11 +80,16 @@ function hostText(p: string, { endpoint, locality, stat }: HostView): string {
   return facts.map(([name, value]) => `${p}${name}::${value}\n`).join("");
 }
 
-function healthFlags(status: HealthStatus): string {
+function healthFlags({ healthStatus, failedActiveHealthCheck }: Endpoint): string {
+  const flags = `${failedActiveHealthCheck ? "/failed_active_hc" : ""}${edsFlag(healthStatus)}`;
+  return flags === "" ? "healthy" : flags;
+}
+
+function edsFlag(status: HealthStatus): string {
   switch (status) {
     case "UNKNOWN":
     case "HEALTHY":
-      return "healthy";
+      return "";
     case "DEGRADED":
       return "/degraded_eds_health";
     case "DRAINING":
@@ -108,7 +113,10 @@ function clusterJson(cluster: AdminCluster, views: AdminViews): unknown {
     host_statuses: hostsOf(cluster, views).map(({ endpoint, locality, stat }) => ({
       address: addressJson(endpoint.address),
       stats: [...COUNTERS.map((name) => statJson(name, stat(name), false)), ...GAUGES.map((name) => statJson(name, stat(name), true))],
-      health_status: { eds_health_status: endpoint.healthStatus === "UNKNOWN" ? "HEALTHY" : endpoint.healthStatus },
+      health_status: {
+        ...(endpoint.failedActiveHealthCheck ? { failed_active_health_check: true } : {}),
+        eds_health_status: endpoint.healthStatus === "UNKNOWN" ? "HEALTHY" : endpoint.healthStatus,
+      },
       weight: endpoint.weight,
       ...(endpoint.hostname === "" ? {} : { hostname: endpoint.hostname }),
       ...(locality.priority === 0 ? {} : { priority: locality.priority }),

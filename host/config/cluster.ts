@@ -1,4 +1,5 @@
 // Clusters and endpoints as the data plane believes them: envoy.config.cluster.v3 and endpoint.v3, defaults resolved.
+import type { EndpointHealthCheck, HealthCheck } from "./health-check.ts";
 import type { Http2Options } from "./http2.ts";
 import type { Metadata } from "./route.ts";
 import type { TransportSocketMatch, UpstreamTransportSocket } from "./transport-socket.ts";
@@ -19,6 +20,7 @@ export interface Cluster {
     readonly healthyPanicThreshold: number;
     /** fail_traffic_on_panic: no host rather than any host in panic. */
     readonly failTrafficOnPanic: boolean;
+    readonly ignoreNewHostsUntilFirstHealthCheck: boolean;
   };
   /** policy.overprovisioning_factor: percent, default 140. */
   readonly overprovisioningFactor: number;
@@ -35,6 +37,8 @@ export interface Cluster {
   readonly endpoints: readonly LocalityEndpoints[];
   /** drop_overloads: fraction dropped, in parts of a million. */
   readonly dropPerMillion: number;
+  /** One at most. */
+  readonly healthChecks: readonly HealthCheck[];
   readonly ignoreHealthOnHostRemoval: boolean;
   readonly metadata: Metadata;
   readonly transportSocket: UpstreamTransportSocket;
@@ -95,6 +99,12 @@ export interface Endpoint {
   readonly address: SocketAddress | PipeAddress;
   readonly hostname: string;
   readonly healthStatus: HealthStatus;
+  /** health_check_config. */
+  readonly healthCheck: EndpointHealthCheck | undefined;
+  /** What active checks say: set on the main thread, which makes them. */
+  readonly failedActiveHealthCheck: boolean;
+  /** Not to be counted at all yet (ignore_new_hosts_until_first_hc). */
+  readonly isIgnored: boolean;
   /** Default 1. */
   readonly weight: number;
   readonly metadata: Metadata;

@@ -3,12 +3,14 @@
 import type { Logger } from "../base/log.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { DnsResolver } from "./dns-resolver.ts";
+import type { HealthChecks } from "./health-checks.ts";
 import type { PluginGate } from "./plugin-gate.ts";
 import type { Ports } from "./ports.ts";
 import type { Deployment, Workers } from "./workers.ts";
 
 export interface PipelineOptions {
   readonly dns: DnsResolver;
+  readonly health: HealthChecks;
   readonly gate: PluginGate;
   readonly ports: Ports;
   readonly workers: Workers;
@@ -36,7 +38,7 @@ export class ConfigPipeline {
     this.running ??= this.run();
   }
 
-  /** The endpoints of a DNS cluster changed. */
+  /** The endpoints of a DNS cluster changed, or the health of some. */
   repeat(): void {
     if (this.latest !== undefined) this.push(this.latest);
   }
@@ -64,8 +66,8 @@ export class ConfigPipeline {
   }
 
   private async deploy(snapshot: Snapshot): Promise<void> {
-    const { dns, gate, ports, workers } = this.options;
-    const withPorts = await ports.resolve(dns.decorate(snapshot));
+    const { dns, health, gate, ports, workers } = this.options;
+    const withPorts = await ports.resolve(health.decorate(dns.decorate(snapshot)));
     const admitted = await gate.admit(withPorts);
     // DNS and refused plugins make snapshots of their own: versions are counted here.
     const deployment: Deployment = { ...admitted, snapshot: { ...admitted.snapshot, version: ++this.version } };

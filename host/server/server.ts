@@ -1,7 +1,9 @@
 // The composition root: builds everything in order, and takes it down again. Reads from top to bottom; the work is done elsewhere.
 import { writeFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { Clock } from "../base/clock.ts";
 import type { LogComponent, LogLevel } from "../base/log.ts";
+import { systemRandom, systemTime } from "../base/system.ts";
 import { AdminServer } from "../admin/server.ts";
 import { createSharedMemory } from "../extensions/plugin-host.ts";
 import { setFormatterEnvironment } from "../http/formatter.ts";
@@ -15,6 +17,7 @@ import { formatProblems } from "../xds/problems.ts";
 import { createAdminViews } from "./admin-views.ts";
 import { ConfigPipeline } from "./config-pipeline.ts";
 import { DnsResolver, systemLookup } from "./dns-resolver.ts";
+import { HealthChecks } from "./health-checks.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { findLocalIp } from "./local-ip.ts";
 import { createHostLogger, type HostLogger, type HostLoggerOptions } from "./logger.ts";
@@ -149,6 +152,13 @@ export class Server {
       onFailure: (cluster, name, error) =>
         logger.log("warning", "upstream", `cluster ${cluster}: ${name} does not resolve: ${error}; the last answer stays in force`),
     });
+    const health = new HealthChecks({
+      clock: new Clock(systemTime),
+      random: systemRandom,
+      stats,
+      hasTraffic: (statName) => (mergedStats.value(`cluster.${statName}.upstream_cx_total`) ?? 0) > 0,
+      onChange: () => pipeline.repeat(),
+    });
     const canary = createCanary(loaded.bootstrap.node, logger);
     const gate = new PluginGate({
       bytesOf: (sha256) => services.modules.bytesOf(sha256),
@@ -162,6 +172,7 @@ export class Server {
     });
     const pipeline = new ConfigPipeline({
       dns,
+      health,
       gate,
       ports,
       workers,
@@ -185,7 +196,7 @@ export class Server {
       onSnapshot: (snapshot) => pipeline.push(snapshot),
       watch: {},
     });
-    return { loaded, workers, dns, gate, pipeline, control, serverStats, ports, admin: undefined };
+    return { loaded, workers, dns, health, gate, pipeline, control, serverStats, ports, admin: undefined };
   }
 
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
@@ -242,6 +253,7 @@ export class Server {
     if (parts !== undefined) {
       parts.control.close();
       parts.dns.close();
+      parts.health.close();
       await parts.workers.stop();
       await parts.admin?.close();
     }
@@ -282,6 +294,7 @@ export interface Parts {
   readonly loaded: LoadedBootstrap;
   readonly workers: Workers;
   readonly dns: DnsResolver;
+  readonly health: HealthChecks;
   readonly gate: PluginGate;
   readonly pipeline: ConfigPipeline;
   readonly control: ConfigControl;

@@ -93,6 +93,20 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
     ],
   },
   {
+    prefix: "cluster.<cluster_name>.health_check.",
+    about: "Active health checks of a cluster that has some",
+    stats: [
+      ["attempt", "counter", "", "Checks begun"],
+      ["success", "counter", "", "Checks passed"],
+      ["failure", "counter", "", "Checks that failed, for whatever reason"],
+      ["network_failure", "counter", "", "Of these, checks without an answer to judge"],
+      ["passive_failure", "counter", "", "Failures that requests have shown; always 0"],
+      ["verify_cluster", "counter", "", "Answers of another cluster than expected; always 0"],
+      ["healthy", "gauge", "", "Hosts that pass their checks"],
+      ["degraded", "gauge", "", "Hosts that call themselves degraded; always 0"],
+    ],
+  },
+  {
     prefix: "\u0000host|<cluster_name>|<address>|",
     about: "One for each host; shown by /clusters, not by /stats",
     stats: [

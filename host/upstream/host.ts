@@ -65,12 +65,12 @@ export class Host {
   }
 
   get health(): HealthClass {
-    return HEALTH_CLASSES[this.endpoint.healthStatus];
+    return this.endpoint.failedActiveHealthCheck ? "unhealthy" : HEALTH_CLASSES[this.endpoint.healthStatus];
   }
 
-  /** Draining hosts take no new requests, not even in panic. */
+  /** Takes no new requests, not even in panic: it drains, or nobody has looked at it yet and nobody shall use it before. */
   get excluded(): boolean {
-    return this.endpoint.healthStatus === "DRAINING";
+    return this.endpoint.healthStatus === "DRAINING" || this.endpoint.isIgnored;
   }
 
   requestStarted(): void {

@@ -98,9 +98,16 @@ export const ignoredFields: Table = {
     zone_aware_lb_config: "zone aware routing needs a local cluster",
     locality_weighted_lb_config: "localities with weights are always weighted",
     update_merge_window: "updates are merged within one turn of the event loop",
-    ignore_new_hosts_until_first_hc: "hosts are used as soon as they are known; there are no active checks to wait for",
     close_connections_on_host_set_change: "connections to a host that left are drained",
     consistent_hashing_lb_config: "only hashing load balancers read it, and those are refused",
+  },
+  "envoy.config.core.v3.HealthCheck": {
+    always_log_health_check_failures: "there is no log of health check events to write to",
+    always_log_health_check_success: "there is no log of health check events to write to",
+    name: "names the check in the log of health check events",
+  },
+  "envoy.config.core.v3.HealthCheck.HttpHealthCheck": {
+    response_buffer_size: "the body of an answer is not looked at",
   },
   "envoy.config.core.v3.TcpKeepalive": {
     keepalive_probes: "Node sets the time before the first probe only; the kernel's default holds",
@@ -108,7 +115,6 @@ export const ignoredFields: Table = {
   },
   "envoy.config.endpoint.v3.Endpoint": {
     additional_addresses: "alternatives for Happy Eyeballs; the first address is used",
-    health_check_config: "read by active health checks, which are refused on the cluster",
   },
   "envoy.config.endpoint.v3.LocalityLbEndpoints": {
     proximity: "load balancers of Envoy do not read it either",

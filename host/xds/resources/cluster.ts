@@ -10,6 +10,7 @@ import { parseAssignment } from "./endpoint.ts";
 import { parseLbPolicy } from "./lb-policy.ts";
 import { parseMetadata } from "./metadata.ts";
 import { parseTransportSocketMatches, parseUpstreamTransport } from "./transport-socket.ts";
+import { parseHealthChecks } from "./health-check.ts";
 
 export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluster {
   const name = reader.text("name");
@@ -34,6 +35,7 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     reader.refuse("connection_pool_per_downstream_connection", "not implemented");
   const commonLb = reader.message("common_lb_config");
   const keepalive = reader.message("upstream_connection_options")?.message("tcp_keepalive");
+  const http = parseUpstreamHttp(reader);
   return {
     name,
     altStatName: reader.text("alt_stat_name"),
@@ -45,10 +47,12 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     commonLb: {
       healthyPanicThreshold: commonLb?.message("healthy_panic_threshold")?.number("value") ?? 50,
       failTrafficOnPanic: false,
+      ignoreNewHostsUntilFirstHealthCheck: commonLb?.flag("ignore_new_hosts_until_first_hc") ?? false,
     },
     overprovisioningFactor: assignment?.overprovisioningFactor ?? 140,
     circuitBreakers: parseCircuitBreakers(reader.message("circuit_breakers")),
-    http: parseUpstreamHttp(reader),
+    http,
+    healthChecks: parseHealthChecks(reader.messages("health_checks"), http.protocol !== "HTTP1", ctx),
     dns: discovery.dns,
     upstreamBindAddress: parseBindAddress(reader.message("upstream_bind_config")),
     tcpKeepalive: keepalive === undefined ? undefined : { probeStartMs: keepalive.number("keepalive_time", 7200) * 1000 },

@@ -4,6 +4,7 @@ import type { ConfigReader } from "../../config/extension.ts";
 import { parseAddress } from "./address.ts";
 import { parseFraction } from "./matchers.ts";
 import { parseMetadata } from "./metadata.ts";
+import { parseEndpointHealthCheck } from "./health-check.ts";
 
 /** `mustBeIp`: all but the load_assignment of a cluster that resolves names. */
 export function parseAssignment(reader: ConfigReader, mustBeIp: boolean): EndpointAssignment {
@@ -57,6 +58,9 @@ function parseEndpoint(reader: ConfigReader, mustBeIp: boolean): readonly Endpoi
       address: parsed,
       hostname: endpoint.text("hostname"),
       healthStatus: reader.choice<HealthStatus>("health_status", "UNKNOWN"),
+      healthCheck: parseEndpointHealthCheck(endpoint.message("health_check_config")),
+      failedActiveHealthCheck: false,
+      isIgnored: false,
       weight: reader.number("load_balancing_weight", 1),
       metadata: parseMetadata(reader.message("metadata")),
     },

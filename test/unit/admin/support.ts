@@ -23,12 +23,13 @@ export function cluster(name: string, endpoints: readonly LocalityEndpoints[], c
   return {
     name,
     altStatName: "",
+    healthChecks: [],
     type: "STATIC",
     edsServiceName: "",
     connectTimeoutMs: 5000,
     perConnectionBufferLimitBytes: 1_048_576,
     lbPolicy: { kind: "ROUND_ROBIN" },
-    commonLb: { healthyPanicThreshold: 50, failTrafficOnPanic: false },
+    commonLb: { healthyPanicThreshold: 50, failTrafficOnPanic: false, ignoreNewHostsUntilFirstHealthCheck: false },
     overprovisioningFactor: 140,
     circuitBreakers: { default: limits, high: limits },
     http: {} as Cluster["http"],
@@ -50,7 +51,17 @@ export function locality(endpoints: readonly Endpoint[], changes: Partial<Locali
 }
 
 export function endpoint(address: Endpoint["address"], changes: Partial<Endpoint> = {}): Endpoint {
-  return { address, hostname: "", healthStatus: "UNKNOWN", weight: 1, metadata: {}, ...changes };
+  return {
+    address,
+    hostname: "",
+    healthStatus: "UNKNOWN",
+    healthCheck: undefined,
+    failedActiveHealthCheck: false,
+    isIgnored: false,
+    weight: 1,
+    metadata: {},
+    ...changes,
+  };
 }
 
 const socket = (address: string, port: number): Endpoint["address"] => ({ kind: "socket", address, port });

@@ -17,6 +17,7 @@ import { ServerStats } from "../../../host/server/server-stats.ts";
 import { describeStat, STAT_GROUPS } from "../../../host/stats/catalog.ts";
 import type { StatsStore } from "../../../host/stats/store.ts";
 import { CircuitBreaker } from "../../../host/upstream/circuit-breaker.ts";
+import { HealthCheckStats } from "../../../host/upstream/health-check-stats.ts";
 import { ClusterStats } from "../../../host/upstream/cluster-stats.ts";
 import { Host } from "../../../host/upstream/host.ts";
 import { HttpInspectorFilter } from "../../../host/net/listener-filters/http-inspector.ts";
@@ -63,6 +64,9 @@ const endpoint: Endpoint = {
   address: { kind: "socket", address: "10.0.0.1", port: 80 },
   hostname: "",
   healthStatus: "HEALTHY",
+  healthCheck: undefined,
+  failedActiveHealthCheck: false,
+  isIgnored: false,
   weight: 1,
   metadata: {},
 };
@@ -76,6 +80,7 @@ const owners: Readonly<Record<string, (store: StatsStore) => unknown>> = {
     stats.countCode(200, true);
     stats.countCode(503, false);
   },
+  "health checks": (store) => new HealthCheckStats(store, "up"),
   "HTTP/2 codecs": (store) => [new Http2Stats(store, ""), new Http2Stats(store, "cluster.up.")],
   host: (store) => new Host(endpoint, locality, store, "up"),
   "circuit breakers": (store) => [

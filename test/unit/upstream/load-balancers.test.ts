@@ -33,6 +33,9 @@ function makeHosts(text: string): Host[] {
         address: { kind: "pipe" as const, path: name },
         hostname: "",
         healthStatus: health[part[0]],
+        healthCheck: undefined,
+        failedActiveHealthCheck: false,
+        isIgnored: false,
         weight: 1,
         metadata: {},
       };

@@ -26,6 +26,8 @@ const fileLog = (config: Readonly<Record<string, Json>>, more: Readonly<Record<s
 const header = (key: string, more: Readonly<Record<string, Json>> = {}): Json => [{ header: { key, value: "v" }, ...more }];
 const wasm = (config: Readonly<Record<string, Json>>): Json => [{ name: "w", typed_config: { "@type": types.wasm, config } }, routerFilter];
 
+const check = (of: object): Json => ({ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, ...of }) as Json;
+
 export const rejections: readonly Rejection[] = [
   // Fields and types
   one("nod", {}, notThere),
@@ -439,7 +441,54 @@ export const rejections: readonly Rejection[] = [
   one(`${E}.endpoint.address`, undefined, required),
   one(`${S}.priority`, 129, "value must be less than or equal to 128"),
   one(`${C}.load_assignment.cluster_name`, "", least1),
-  one(`${C}.health_checks`, [{ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, tcp_health_check: {} }], not),
+  one(
+    `${C}.health_checks`,
+    [check({ grpc_health_check: {} })],
+    "cluster must support HTTP/2 for gRPC healthchecking",
+    `${C}.health_checks[0].grpc_health_check`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ tcp_health_check: {} }), check({ tcp_health_check: {} })],
+    "Multiple health checks per cluster are not supported",
+    `${C}.health_checks[1]`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ tcp_health_check: { send: { text: "0g" } } })],
+    "invalid hex string '0g'",
+    `${C}.health_checks[0].tcp_health_check.send.text`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ http_health_check: { path: "/", expected_statuses: [{ start: 300, end: 200 }] } })],
+    "Invalid http status range: expecting start < end, but found start=300 and end=200",
+    `${C}.health_checks[0].http_health_check.expected_statuses[0]`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ http_health_check: { path: "/", codec_client_type: "HTTP3" } })],
+    "HTTP3 is not implemented",
+    `${C}.health_checks[0].http_health_check.codec_client_type`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ http_health_check: { path: "/", request_headers_to_add: [{ header: { key: "a", value: "%PROTOCOL%" } }] } })],
+    "command operators are not implemented in health checks",
+    `${C}.health_checks[0].http_health_check.request_headers_to_add[0].header`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ tcp_health_check: {}, event_log_path: "/log" })],
+    "not implemented",
+    `${C}.health_checks[0].event_log_path`,
+  ),
+  one(
+    `${C}.health_checks`,
+    [check({ custom_health_check: { name: "redis" } })],
+    "not implemented",
+    `${C}.health_checks[0].custom_health_check`,
+  ),
   one(`${C}.outlier_detection`, {}, not),
   one(
     `${C}.typed_extension_protocol_options`,
