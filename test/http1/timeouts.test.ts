@@ -289,7 +289,7 @@ test("an idle upstream connection closes after its idle_timeout, and is not miss
 test("delayed_close_timeout: a client that does not close is cut off, one that still reads is not", async (t) => {
   const time = new ManualTime();
   const proxy = await startProxy(t, { manager: { delayed_close_timeout: "1s" }, time });
-  const size = 12 * 1024 * 1024;
+  const size = 32 * 1024 * 1024;
   proxy.upstream.respond = ({ connection }) => connection.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n${"x".repeat(size)}`);
   const client = await new RawClient(proxy.port()).connected();
   client.write(get("/", "Connection: close\r\n"));
