@@ -68,6 +68,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const info = new StreamInfo(manager.connectionInfo);
     info.startMonotonic = clock.now;
     info.startTimeMs = clock.wallMs();
+    // HTTP/1.1 and 1.0 differ by the request line, which has not been read yet.
+    if (manager.multiplexed) info.protocol = encoder.protocol;
     this.info = info;
     this.bufferLimit = manager.bufferLimit;
     this.idleTimeoutMs = this.ctx.config.streamIdleTimeoutMs;
@@ -107,10 +109,9 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       this.sendLocalReply(bad.reply);
       return;
     }
-    if (headers.has("expect")) {
+    if (headers.has("expect") && !config.proxy100Continue) {
       headers.remove("expect");
-      if (!config.proxy100Continue) this.encoder.encode1xxHeaders(CONTINUE);
-      else headers.add("expect", "100-continue");
+      this.encoder.encode1xxHeaders(CONTINUE);
     }
     removeHopByHop(headers, this.upgrade !== "" && this.upgrade !== "connect");
     applyForwardClientCert(headers, config, info.connection.tls);
@@ -153,6 +154,10 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       info.setFlag(ResponseFlag.LocalReset);
       info.responseCodeDetails = details;
       this.ctx.stats.downstreamRqTxReset.inc();
+    } else if (reason === "RemoteReset" || reason === "RemoteRefusedStreamReset") {
+      info.setFlag(ResponseFlag.DownstreamRemoteReset);
+      info.responseCodeDetails = details;
+      this.ctx.stats.downstreamRqRxReset.inc();
     } else {
       info.setFlag(ResponseFlag.DownstreamConnectionTermination);
       if (info.responseCodeDetails === "" || !this.responseEnded) info.responseCodeDetails = "downstream_remote_disconnect";

@@ -15,6 +15,7 @@ export const Fault = {
   InvalidField: "http2.invalid.header.field",
   Messaging: "http2.violation.of.messaging.rule",
   TooMany: "http2.too_many_headers",
+  TooLarge: "http2.header_list_size_too_large",
   Underscore: "http2.unexpected_underscore",
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];
@@ -49,7 +50,8 @@ export class HeaderBlock implements FieldSink {
   private bytes = 0;
   private count = 0;
   private crumbs = 0;
-  private cookieAt = -1;
+  /** Crumbs that came so far; the field goes behind all others, as in Envoy. */
+  private cookie: string | undefined = undefined;
   private sawOrdinary = false;
   private scheme: string | undefined = undefined;
   private path: string | undefined = undefined;
@@ -73,7 +75,7 @@ export class HeaderBlock implements FieldSink {
     this.bytes = 0;
     this.count = 0;
     this.crumbs = 0;
-    this.cookieAt = -1;
+    this.cookie = undefined;
     this.sawOrdinary = false;
     this.scheme = undefined;
     this.path = undefined;
@@ -93,7 +95,7 @@ export class HeaderBlock implements FieldSink {
     this.bytes += size;
     const field = traits & FIELD_MASK;
     if (field === Field.Cookie ? ++this.crumbs > MAX_COOKIE_CRUMBS : ++this.count > this.rules.maxHeaders) this.fault = Fault.TooMany;
-    else if (this.bytes > this.rules.maxHeaderBytes || size > this.rules.maxHeaderFieldBytes) this.fault = Fault.TooMany;
+    else if (this.bytes > this.rules.maxHeaderBytes || size > this.rules.maxHeaderFieldBytes) this.fault = Fault.TooLarge;
     else if ((traits & (Trait.BadName | Trait.BadValue)) !== 0) this.fault = Fault.InvalidField;
     else if ((traits & Trait.ObsText) !== 0 && this.rules.disallowObsText) this.fault = Fault.InvalidField;
     else if (field !== Field.Ordinary) this.onSpecial(field, name, value);
@@ -123,7 +125,8 @@ export class HeaderBlock implements FieldSink {
         else this.add(name, value);
         return;
       case Field.Cookie:
-        this.addCookie(value);
+        if (this.kind === BlockKind.Request) this.addCookie(value);
+        else this.add(name, value);
         return;
       case Field.ContentLength:
         this.onContentLength(value);
@@ -141,10 +144,8 @@ export class HeaderBlock implements FieldSink {
 
   /** RFC 9113 8.2.3. */
   private addCookie(value: string): void {
-    if (this.cookieAt < 0) {
-      this.cookieAt = this.headers.names.length;
-      this.add("cookie", value);
-    } else this.headers.values[this.cookieAt] = `${this.headers.values[this.cookieAt]}; ${value}`;
+    this.sawOrdinary = true;
+    this.cookie = this.cookie === undefined ? value : `${this.cookie}; ${value}`;
   }
 
   private onContentLength(value: string): void {
@@ -212,6 +213,10 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     const { names, values } = this.headers;
+    if (this.cookie !== undefined) {
+      names.push("cookie");
+      values.push(this.cookie);
+    }
     values[0] = authority;
     values[2] = this.method;
     if (isConnect && this.protocol === undefined) {

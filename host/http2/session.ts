@@ -486,9 +486,9 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
 
   /** A malformed message, by its fault. */
   protected refuseMessage(stream: Http2Stream, fault: Fault): void {
-    if (fault === Fault.TooMany || fault === Fault.Underscore) {
+    if (fault === Fault.TooMany || fault === Fault.TooLarge || fault === Fault.Underscore) {
       if (fault === Fault.TooMany) this.stats.headerOverflow.inc();
-      else this.stats.requestsRejectedWithUnderscores.inc();
+      else if (fault === Fault.Underscore) this.stats.requestsRejectedWithUnderscores.inc();
       this.streamError(stream, ErrorCode.InternalError, "RemoteReset", fault);
       return;
     }
