@@ -155,6 +155,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   }
 
   protected override onBroken(): void {
+    this.callbacks.onProtocolError();
     this.connection.closeAfterFlush();
     this.connection.destroy();
   }
@@ -219,7 +220,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     } else if (stream.isHeadRequest || status === 204 || status === 304) stream.bodyRemaining = 0;
     else if (!isTunnel) stream.bodyRemaining = block.contentLength;
     if (endStream && stream.bodyRemaining > 0) {
-      this.streamError(stream, ErrorCode.ProtocolError, "RemoteReset", Fault.Messaging);
+      this.refuseMessage(stream, Fault.Messaging);
       return;
     }
     stream.receiveHeaders(headers, endStream);

@@ -82,11 +82,6 @@ export class HeaderBlock implements FieldSink {
     this.authority = undefined;
     this.protocol = undefined;
     this.host = undefined;
-    if (kind === BlockKind.Request) {
-      // The order that both codecs have; finishRequest() fills them in.
-      this.headers.names.push(":authority", ":path", ":method", ":scheme");
-      this.headers.values.push("", "", "", "");
-    }
   }
 
   onField(name: string, value: string, traits: number): void {
@@ -138,7 +133,7 @@ export class HeaderBlock implements FieldSink {
         this.sawOrdinary = true;
         return;
       default:
-        this.onPseudo(field, value);
+        this.onPseudo(field, name, value);
     }
   }
 
@@ -159,7 +154,7 @@ export class HeaderBlock implements FieldSink {
   }
 
   /** In front of all others, once, and of those that are defined for this kind of message (RFC 9113 8.3). */
-  private onPseudo(field: number, value: string): void {
+  private onPseudo(field: number, name: string, value: string): void {
     if (this.sawOrdinary) {
       this.fault = Fault.InvalidField;
       return;
@@ -174,6 +169,11 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     if (this.kind === BlockKind.Trailers || !this.onRequestPseudo(field, value)) this.fault = Fault.InvalidField;
+    else if (field !== Field.Protocol) {
+      // In the order of the client, which filters and an HTTP/2 upstream see.
+      this.headers.names.push(name);
+      this.headers.values.push(value);
+    }
   }
 
   private onRequestPseudo(field: number, value: string): boolean {
@@ -213,30 +213,30 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     const { names, values } = this.headers;
+    if (this.authority === undefined) {
+      // "host" stands for it, behind the other pseudo-headers.
+      const at = 1 + (this.scheme === undefined ? 0 : 1) + (this.path === undefined ? 0 : 1);
+      names.splice(at, 0, ":authority");
+      values.splice(at, 0, authority);
+    }
     if (this.cookie !== undefined) {
       names.push("cookie");
       values.push(this.cookie);
     }
-    values[0] = authority;
-    values[2] = this.method;
     if (isConnect && this.protocol === undefined) {
       // RFC 9113 8.5: the authority alone.
       if (this.scheme !== undefined || this.path !== undefined || this.authority === undefined) this.fault = Fault.Messaging;
       this.upgrade = "connect";
-      names.splice(0, 4, ":authority", ":method");
-      values.splice(0, 4, authority, "CONNECT");
       return;
     }
     if (this.scheme === undefined || this.path === undefined || !this.isPath(this.path)) {
       this.fault = Fault.Messaging;
       return;
     }
-    values[1] = this.path;
-    values[3] = this.scheme;
     if (this.protocol === undefined) return;
     // RFC 8441 5: what HTTP/1.1 calls an upgrade.
     this.upgrade = this.protocol.toLowerCase();
-    values[2] = "GET";
+    values[names.indexOf(":method")] = "GET";
     names.push("connection", "upgrade");
     values.push("upgrade", this.protocol);
   }

@@ -179,8 +179,8 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     if (this.over) return;
     this.end();
     const stats = this.cluster.stats;
-    if (reason === "ProtocolError") stats.upstreamCxProtocolError.inc();
-    stats.upstreamRqRxReset.inc();
+    if (reason === "RemoteReset") stats.upstreamRqRxReset.inc();
+    else if (reason === "ProtocolError" || reason === "LocalReset") stats.upstreamRqTxReset.inc();
     this.owner.onUpstreamFailure(this, failureOfReset(reason));
   }
 

@@ -171,6 +171,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.pool.onRoomGone();
   }
 
+  onProtocolError(): void {
+    this.pool.cluster.stats.upstreamCxProtocolError.inc();
+  }
+
   onMaxStreamsChanged(): void {
     if (this.hasRoom) this.pool.onRoom(this);
     else this.pool.forget(this);

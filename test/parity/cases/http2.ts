@@ -12,6 +12,8 @@ export const http2Log = { text_format_source: { inline_string: HTTP2_LOG } };
 /** Of cases in which the connection ends with an error. */
 export const SAYS_SO = { without: { parts: ["client"], why: "the connection ends with a GOAWAY here, and without a word in Envoy" } } as const;
 
+const RESETS = ["cluster.up.upstream_rq_rx_reset", "cluster.up.upstream_rq_tx_reset", "cluster.up.upstream_cx_protocol_error"];
+
 const answer = (...lines: readonly string[]): string => `HTTP/1.1 ${lines.join("\r\n")}\r\n\r\n`;
 const chunked = (head: string, ...more: readonly string[]): string =>
   `${answer("200 OK", "transfer-encoding: chunked", ...more)}3\r\nabc\r\n0\r\n${head}\r\n`;
@@ -102,12 +104,14 @@ export const http2ToHttp1: ParityGroup = {
     { name: "a direct response, a redirect", requests: [frames(get(1, "/direct"), get(3, "/redirect"))] },
     { name: "local replies", requests: [frames(get(1, "/dead"), get(3, "/none"))] },
     { name: "a local reply before the request's end", requests: [frames(begin(1, "/direct"), data(1, "abc"), end(1, "def"))], stats: ["http2.tx_reset"] },
-    { name: "an upstream that closes", requests: [frames(get(1, "/cut"))] },
+    { name: "an upstream that closes", requests: [frames(get(1, "/cut"))], stats: RESETS },
     { name: "an upstream that closes in the body", requests: [frames(get(1, "/short"))], without: { parts: ["log"], why: "as over HTTP/1.1: UC here, UPE in Envoy" } },
-    { name: "garbage from upstream", requests: [frames(get(1, "/garbage"))] },
-    { name: "a route timeout", requests: [{ ...frames(get(1, "/hang")), quietMs: 400 }] },
+    { name: "garbage from upstream", requests: [frames(get(1, "/garbage"))], stats: RESETS },
+    { name: "a route timeout", requests: [{ ...frames(get(1, "/hang")), quietMs: 400 }], stats: RESETS },
     { name: "a route timeout after headers", requests: [{ ...frames(get(1, "/late")), quietMs: 400 }], stats: ["http2.tx_reset"] },
     { name: "the client resets", requests: [frames(get(1, "/hang"), rst(1), [])], stats: ["http2.rx_reset", "http.parity.downstream_rq_rx_reset", "cluster.up.upstream_rq_cancelled"] },
+    { name: "the client resets, with other codes", requests: [0, 1, 2, 7, 10].map((code) => frames(get(1, "/hang"), rst(1, code), [])), stats: ["http2.rx_reset", "http.parity.downstream_rq_rx_reset", ...RESETS] },
+    { name: "the client closes", requests: [frames(get(1, "/hang"))].map((one) => ({ ...one, quietMs: 60 })), stats: ["http.parity.downstream_cx_destroy_remote_active_rq"] },
     { name: "gRPC, trailers only", requests: [frames([begin(1, "/grpc", [["content-type", "application/grpc"], ["te", "trailers"]]), end(1, "\0\0\0\0\0")])] },
     { name: "gRPC with trailers", requests: [frames([begin(1, "/grpc-long", [["content-type", "application/grpc"], ["te", "trailers"]]), end(1, "\0\0\0\0\0")])] },
     { name: "gRPC, local reply", requests: [frames(get(1, "/none", [["content-type", "application/grpc"]], "POST"))] },
