@@ -58,6 +58,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private isHead = false;
   private sent100 = false;
   private upgraded = false;
+  /** From where it is allowed, whatever the upstream says (Envoy's downstream_cx_upgrades_*). */
+  private countsAsUpgrade = false;
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder, id: number) {
     this.manager = manager;
@@ -118,7 +120,12 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     mutateRequestHeaders(headers, info, this.manager.requestHeaderContext);
 
     this.createFilterChain();
-    if (this.upgrade !== "" && !this.allowUpgrade()) return;
+    if (this.upgrade !== "") {
+      if (!this.allowUpgrade()) return;
+      this.countsAsUpgrade = true;
+      ctx.stats.downstreamCxUpgradesTotal.inc();
+      ctx.stats.downstreamCxUpgradesActive.inc();
+    }
     this.startTimers();
     this.decode.startHeaders(headers, endStream);
   }
@@ -154,7 +161,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       info.setFlag(ResponseFlag.LocalReset);
       info.responseCodeDetails = details;
       this.ctx.stats.downstreamRqTxReset.inc();
-    } else if (reason === "RemoteReset" || reason === "RemoteRefusedStreamReset") {
+    } else if (reason === "RemoteReset" || reason === "RemoteRefusedStreamReset" || reason === "ConnectError") {
       info.setFlag(ResponseFlag.DownstreamRemoteReset);
       info.responseCodeDetails = details;
       this.ctx.stats.downstreamRqRxReset.inc();
@@ -415,10 +422,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (config.alwaysSetRequestIdInResponse && info.requestId !== "") headers.set("x-request-id", info.requestId);
     // After an upgrade that the upstream refuses the connection goes on: what follows is an ordinary request, under policy like any other.
     this.manager.decideClose(this.requestEnded || (this.upgrade !== "" && !this.localReplySent));
-    if (this.upgraded) {
-      ctx.stats.downstreamCxUpgradesTotal.inc();
-      ctx.stats.downstreamCxUpgradesActive.inc();
-    }
     info.responseHeaderBytes = headers.byteSize();
     this.encoder.encodeHeaders(headers, endStream);
     if (endStream) this.endResponse();
@@ -484,7 +487,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     info.completeAt = ctx.clock.now;
     const stats = ctx.stats;
     stats.downstreamRqActive.dec();
-    if (this.upgraded) stats.downstreamCxUpgradesActive.dec();
+    if (this.countsAsUpgrade) stats.downstreamCxUpgradesActive.dec();
     if (this.responseStarted) {
       stats.downstreamRqCompleted.inc();
       stats.listenerRqCompleted.inc();

@@ -237,8 +237,8 @@ export class HeaderBlock implements FieldSink {
     // RFC 8441 5: what HTTP/1.1 calls an upgrade.
     this.upgrade = this.protocol.toLowerCase();
     values[names.indexOf(":method")] = "GET";
-    names.push("connection", "upgrade");
-    values.push("upgrade", this.protocol);
+    names.push("upgrade", "connection");
+    values.push(this.protocol, "upgrade");
   }
 
   private isPath(path: string): boolean {

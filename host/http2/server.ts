@@ -100,7 +100,7 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
   markClose(): void {}
 
   shutdownNotice(): void {
-    if (!this.broken && !this.isGoingAway) this.writeGoAway(MAX_STREAM_ID, ErrorCode.NoError);
+    if (!this.broken && !this.isGoingAway) this.writer.goAway(MAX_STREAM_ID, ErrorCode.NoError);
   }
 
   goAway(): void {

@@ -349,6 +349,7 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     const stream = this.streams.get(this.frameStreamId);
     if (stream === undefined) {
       if (this.isIdle(this.frameStreamId)) this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
+      else if (this.wasReset(this.frameStreamId)) this.stats.rxReset.inc();
       return;
     }
     this.stats.rxReset.inc();

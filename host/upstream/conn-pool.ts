@@ -133,7 +133,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     callbacks.onPoolReady(codec.newStream(callbacks), this);
   }
 
-  private get isMultiplexed(): boolean {
+  get isMultiplexed(): boolean {
     return this.codec?.multiplexed === true;
   }
 
