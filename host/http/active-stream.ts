@@ -58,6 +58,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private isHead = false;
   private sent100 = false;
   private upgraded = false;
+  /** From where it is allowed, whatever the upstream says (Envoy's downstream_cx_upgrades_*). */
+  private countsAsUpgrade = false;
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder, id: number) {
     this.manager = manager;
@@ -68,6 +70,8 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const info = new StreamInfo(manager.connectionInfo);
     info.startMonotonic = clock.now;
     info.startTimeMs = clock.wallMs();
+    // HTTP/1.1 and 1.0 differ by the request line, which has not been read yet.
+    if (manager.multiplexed) info.protocol = encoder.protocol;
     this.info = info;
     this.bufferLimit = manager.bufferLimit;
     this.idleTimeoutMs = this.ctx.config.streamIdleTimeoutMs;
@@ -107,17 +111,21 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       this.sendLocalReply(bad.reply);
       return;
     }
-    if (headers.has("expect")) {
+    if (headers.has("expect") && !config.proxy100Continue) {
       headers.remove("expect");
-      if (!config.proxy100Continue) this.encoder.encode1xxHeaders(CONTINUE);
-      else headers.add("expect", "100-continue");
+      this.encoder.encode1xxHeaders(CONTINUE);
     }
     removeHopByHop(headers, this.upgrade !== "" && this.upgrade !== "connect");
     applyForwardClientCert(headers, config, info.connection.tls);
     mutateRequestHeaders(headers, info, this.manager.requestHeaderContext);
 
     this.createFilterChain();
-    if (this.upgrade !== "" && !this.allowUpgrade()) return;
+    if (this.upgrade !== "") {
+      if (!this.allowUpgrade()) return;
+      this.countsAsUpgrade = true;
+      ctx.stats.downstreamCxUpgradesTotal.inc();
+      ctx.stats.downstreamCxUpgradesActive.inc();
+    }
     this.startTimers();
     this.decode.startHeaders(headers, endStream);
   }
@@ -153,6 +161,10 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       info.setFlag(ResponseFlag.LocalReset);
       info.responseCodeDetails = details;
       this.ctx.stats.downstreamRqTxReset.inc();
+    } else if (reason === "RemoteReset" || reason === "RemoteRefusedStreamReset" || reason === "ConnectError") {
+      info.setFlag(ResponseFlag.DownstreamRemoteReset);
+      info.responseCodeDetails = details;
+      this.ctx.stats.downstreamRqRxReset.inc();
     } else {
       info.setFlag(ResponseFlag.DownstreamConnectionTermination);
       if (info.responseCodeDetails === "" || !this.responseEnded) info.responseCodeDetails = "downstream_remote_disconnect";
@@ -410,10 +422,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (config.alwaysSetRequestIdInResponse && info.requestId !== "") headers.set("x-request-id", info.requestId);
     // After an upgrade that the upstream refuses the connection goes on: what follows is an ordinary request, under policy like any other.
     this.manager.decideClose(this.requestEnded || (this.upgrade !== "" && !this.localReplySent));
-    if (this.upgraded) {
-      ctx.stats.downstreamCxUpgradesTotal.inc();
-      ctx.stats.downstreamCxUpgradesActive.inc();
-    }
     info.responseHeaderBytes = headers.byteSize();
     this.encoder.encodeHeaders(headers, endStream);
     if (endStream) this.endResponse();
@@ -479,7 +487,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     info.completeAt = ctx.clock.now;
     const stats = ctx.stats;
     stats.downstreamRqActive.dec();
-    if (this.upgraded) stats.downstreamCxUpgradesActive.dec();
+    if (this.countsAsUpgrade) stats.downstreamCxUpgradesActive.dec();
     if (this.responseStarted) {
       stats.downstreamRqCompleted.inc();
       stats.listenerRqCompleted.inc();

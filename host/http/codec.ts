@@ -12,6 +12,8 @@ export type StreamResetReason =
   | "ConnectionFailure"
   | "ConnectionTermination"
   | "Overflow"
+  /** RST_STREAM CONNECT_ERROR: what is behind the peer's end of a tunnel is gone. */
+  | "ConnectError"
   | "ProtocolError";
 
 /** Receives one request (downstream side). After onReset nothing more is called. */
@@ -110,6 +112,8 @@ export interface ClientConnectionCallbacks {
   onGoAway(): void;
   /** The peer's SETTINGS changed how many streams may be open. */
   onMaxStreamsChanged(): void;
+  /** What the server sent is no HTTP: the connection ends. */
+  onProtocolError(): void;
   onClose(error: string): void;
 }
 

@@ -161,7 +161,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     this.headersTimer.clear();
     this.requests++;
     const { maxRequestsPerConnection } = this.config.config;
-    if (this.multiplexed && maxRequestsPerConnection > 0 && this.requests === maxRequestsPerConnection) {
+    if (this.multiplexed && maxRequestsPerConnection > 0 && this.requests >= maxRequestsPerConnection) {
       this.config.stats.downstreamCxMaxRequestsReached.inc();
       this.startDrainSequence();
     }
@@ -217,7 +217,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
     const config = this.config.config;
     const codec = this.codec as ServerConnection;
     if (codec.multiplexed) {
-      if (this.config.draining) this.startDrainSequence();
+      if (this.config.draining) this.startListenerDrain();
       return;
     }
     if (this.config.draining || this.closeSoon) {
@@ -254,9 +254,13 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
   private startDrainSequence(): void {
     if (this.closeSoon) return;
     this.closeSoon = true;
-    this.config.stats.downstreamCxDrainClose.inc();
     this.codec?.shutdownNotice();
     this.config.clock.start(this.drainTimer, Math.max(1, this.config.config.drainTimeoutMs));
+  }
+
+  private startListenerDrain(): void {
+    if (!this.closeSoon) this.config.stats.downstreamCxDrainClose.inc();
+    this.startDrainSequence();
   }
 
   private onDrainTimeout(): void {
@@ -292,7 +296,7 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
 
   /** The listener drains: an idle connection closes with its next answer, or here when `now` says so. */
   drain(now: boolean): void {
-    if (this.multiplexed) this.startDrainSequence();
+    if (this.multiplexed) this.startListenerDrain();
     this.closeSoon = true;
     if (!now || !this.idle) return;
     this.codec?.goAway();
@@ -318,7 +322,8 @@ export class ConnectionManager implements ConnectionCallbacks, ServerConnectionC
         break;
       case TIMER_MAX_DURATION:
         stats.downstreamCxMaxDurationReached.inc();
-        this.drain(!this.multiplexed);
+        if (this.multiplexed) this.startDrainSequence();
+        else this.drain(true);
         break;
       case TIMER_DELAYED_CLOSE:
         this.onDelayedClose();

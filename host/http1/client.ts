@@ -316,6 +316,7 @@ export class Http1ClientConnection implements ClientConnection, RequestEncoder, 
     const decoder = this.decoder;
     this.decoder = undefined;
     this.input = Input.Broken;
+    if (decoder !== undefined && reason === "ProtocolError") this.callbacks.onProtocolError();
     this.connection.destroy();
     decoder?.onReset(reason, details);
   }

@@ -64,12 +64,15 @@ class ClientStream extends Http2Stream implements RequestEncoder {
     }
     const { names, values } = headers;
     const isExtended = upgrade !== "connect";
+    let isPseudo = true;
     for (let i = 0; i < names.length; i++) {
       const name = names[i];
-      if (name === ":method") {
-        encoder.field(":method", "CONNECT");
+      if (isPseudo && name.charCodeAt(0) !== 0x3a) {
+        isPseudo = false;
         if (isExtended) encoder.field(":protocol", upgrade);
-      } else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
+      }
+      if (name === ":method") encoder.field(":method", "CONNECT");
+      else if (isExtended || (name !== ":scheme" && name !== ":path")) encoder.field(name, values[i]);
     }
   }
 
@@ -155,6 +158,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   }
 
   protected override onBroken(): void {
+    this.callbacks.onProtocolError();
     this.connection.closeAfterFlush();
     this.connection.destroy();
   }
@@ -214,12 +218,12 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     if (isTunnel && stream.upgrade !== "connect") {
       // RFC 8441 5: what HTTP/1.1 answers to an upgrade.
       headers.set(":status", "101");
-      headers.add("connection", "upgrade");
       headers.add("upgrade", stream.upgrade);
+      headers.add("connection", "upgrade");
     } else if (stream.isHeadRequest || status === 204 || status === 304) stream.bodyRemaining = 0;
     else if (!isTunnel) stream.bodyRemaining = block.contentLength;
     if (endStream && stream.bodyRemaining > 0) {
-      this.streamError(stream, ErrorCode.ProtocolError, "RemoteReset", Fault.Messaging);
+      this.refuseMessage(stream, Fault.Messaging);
       return;
     }
     stream.receiveHeaders(headers, endStream);

@@ -15,6 +15,7 @@ export const Fault = {
   InvalidField: "http2.invalid.header.field",
   Messaging: "http2.violation.of.messaging.rule",
   TooMany: "http2.too_many_headers",
+  TooLarge: "http2.header_list_size_too_large",
   Underscore: "http2.unexpected_underscore",
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];
@@ -49,7 +50,8 @@ export class HeaderBlock implements FieldSink {
   private bytes = 0;
   private count = 0;
   private crumbs = 0;
-  private cookieAt = -1;
+  /** Crumbs that came so far; the field goes behind all others, as in Envoy. */
+  private cookie: string | undefined = undefined;
   private sawOrdinary = false;
   private scheme: string | undefined = undefined;
   private path: string | undefined = undefined;
@@ -73,18 +75,13 @@ export class HeaderBlock implements FieldSink {
     this.bytes = 0;
     this.count = 0;
     this.crumbs = 0;
-    this.cookieAt = -1;
+    this.cookie = undefined;
     this.sawOrdinary = false;
     this.scheme = undefined;
     this.path = undefined;
     this.authority = undefined;
     this.protocol = undefined;
     this.host = undefined;
-    if (kind === BlockKind.Request) {
-      // The order that both codecs have; finishRequest() fills them in.
-      this.headers.names.push(":authority", ":path", ":method", ":scheme");
-      this.headers.values.push("", "", "", "");
-    }
   }
 
   onField(name: string, value: string, traits: number): void {
@@ -93,7 +90,7 @@ export class HeaderBlock implements FieldSink {
     this.bytes += size;
     const field = traits & FIELD_MASK;
     if (field === Field.Cookie ? ++this.crumbs > MAX_COOKIE_CRUMBS : ++this.count > this.rules.maxHeaders) this.fault = Fault.TooMany;
-    else if (this.bytes > this.rules.maxHeaderBytes || size > this.rules.maxHeaderFieldBytes) this.fault = Fault.TooMany;
+    else if (this.bytes > this.rules.maxHeaderBytes || size > this.rules.maxHeaderFieldBytes) this.fault = Fault.TooLarge;
     else if ((traits & (Trait.BadName | Trait.BadValue)) !== 0) this.fault = Fault.InvalidField;
     else if ((traits & Trait.ObsText) !== 0 && this.rules.disallowObsText) this.fault = Fault.InvalidField;
     else if (field !== Field.Ordinary) this.onSpecial(field, name, value);
@@ -123,7 +120,8 @@ export class HeaderBlock implements FieldSink {
         else this.add(name, value);
         return;
       case Field.Cookie:
-        this.addCookie(value);
+        if (this.kind === BlockKind.Request) this.addCookie(value);
+        else this.add(name, value);
         return;
       case Field.ContentLength:
         this.onContentLength(value);
@@ -135,16 +133,14 @@ export class HeaderBlock implements FieldSink {
         this.sawOrdinary = true;
         return;
       default:
-        this.onPseudo(field, value);
+        this.onPseudo(field, name, value);
     }
   }
 
   /** RFC 9113 8.2.3. */
   private addCookie(value: string): void {
-    if (this.cookieAt < 0) {
-      this.cookieAt = this.headers.names.length;
-      this.add("cookie", value);
-    } else this.headers.values[this.cookieAt] = `${this.headers.values[this.cookieAt]}; ${value}`;
+    this.sawOrdinary = true;
+    this.cookie = this.cookie === undefined ? value : `${this.cookie}; ${value}`;
   }
 
   private onContentLength(value: string): void {
@@ -158,7 +154,7 @@ export class HeaderBlock implements FieldSink {
   }
 
   /** In front of all others, once, and of those that are defined for this kind of message (RFC 9113 8.3). */
-  private onPseudo(field: number, value: string): void {
+  private onPseudo(field: number, name: string, value: string): void {
     if (this.sawOrdinary) {
       this.fault = Fault.InvalidField;
       return;
@@ -173,6 +169,11 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     if (this.kind === BlockKind.Trailers || !this.onRequestPseudo(field, value)) this.fault = Fault.InvalidField;
+    else if (field !== Field.Protocol) {
+      // In the order of the client, which filters and an HTTP/2 upstream see.
+      this.headers.names.push(name);
+      this.headers.values.push(value);
+    }
   }
 
   private onRequestPseudo(field: number, value: string): boolean {
@@ -212,28 +213,32 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     const { names, values } = this.headers;
-    values[0] = authority;
-    values[2] = this.method;
+    if (this.authority === undefined) {
+      // "host" stands for it, behind the other pseudo-headers.
+      const at = 1 + (this.scheme === undefined ? 0 : 1) + (this.path === undefined ? 0 : 1);
+      names.splice(at, 0, ":authority");
+      values.splice(at, 0, authority);
+    }
+    if (this.cookie !== undefined) {
+      names.push("cookie");
+      values.push(this.cookie);
+    }
     if (isConnect && this.protocol === undefined) {
       // RFC 9113 8.5: the authority alone.
       if (this.scheme !== undefined || this.path !== undefined || this.authority === undefined) this.fault = Fault.Messaging;
       this.upgrade = "connect";
-      names.splice(0, 4, ":authority", ":method");
-      values.splice(0, 4, authority, "CONNECT");
       return;
     }
     if (this.scheme === undefined || this.path === undefined || !this.isPath(this.path)) {
       this.fault = Fault.Messaging;
       return;
     }
-    values[1] = this.path;
-    values[3] = this.scheme;
     if (this.protocol === undefined) return;
     // RFC 8441 5: what HTTP/1.1 calls an upgrade.
     this.upgrade = this.protocol.toLowerCase();
-    values[2] = "GET";
-    names.push("connection", "upgrade");
-    values.push("upgrade", this.protocol);
+    values[names.indexOf(":method")] = "GET";
+    names.push("upgrade", "connection");
+    values.push(this.protocol, "upgrade");
   }
 
   private isPath(path: string): boolean {

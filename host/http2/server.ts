@@ -100,7 +100,7 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
   markClose(): void {}
 
   shutdownNotice(): void {
-    if (!this.broken && !this.isGoingAway) this.writeGoAway(MAX_STREAM_ID, ErrorCode.NoError);
+    if (!this.broken && !this.isGoingAway) this.writer.goAway(MAX_STREAM_ID, ErrorCode.NoError);
   }
 
   goAway(): void {
@@ -163,7 +163,10 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
       this.block.begin(BlockKind.Trailers);
       if (!this.decodeBlock(bytes, start, end)) return;
       if (stream.remoteClosed) this.streamError(stream, ErrorCode.StreamClosed, "ProtocolError", "http2.stream_closed");
-      else this.onTrailers(stream, endStream);
+      else {
+        this.stats.trailers.inc();
+        this.onTrailers(stream, endStream);
+      }
       return;
     }
     if (streamId % 2 === 0) {
@@ -208,12 +211,9 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
       return;
     }
     if (block.upgrade === "") stream.bodyRemaining = block.contentLength;
-    if (endStream) {
-      if (stream.bodyRemaining > 0) {
-        this.stats.rxMessagingError.inc();
-        this.streamError(stream, ErrorCode.ProtocolError, "ProtocolError", Fault.Messaging);
-        return;
-      }
+    if (endStream && stream.bodyRemaining > 0) {
+      this.refuseMessage(stream, Fault.Messaging);
+      return;
     }
     stream.checkWatermark();
     stream.receiveHeaders(headers, endStream);

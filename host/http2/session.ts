@@ -229,7 +229,7 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
       return;
     }
     if (stream.awaitsHeaders) {
-      this.refuseMessage(stream, Fault.Messaging);
+      this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
       return;
     }
     stream.receiveWindow -= length;
@@ -335,10 +335,9 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
   /** A block that was decoded as trailers, for a stream that may get some. */
   protected onTrailers(stream: Http2Stream, endStream: boolean): void {
     const { fault, headers } = this.block;
-    this.stats.trailers.inc();
     if (fault !== Fault.None) this.refuseMessage(stream, fault);
     else if (!endStream) this.refuseMessage(stream, Fault.Messaging);
-    else if (stream.bodyRemaining > 0) this.streamError(stream, ErrorCode.ProtocolError, "RemoteReset", Fault.Messaging);
+    else if (stream.bodyRemaining > 0) this.streamError(stream, ErrorCode.ProtocolError, "ProtocolError", Fault.Messaging);
     else stream.receiveTrailers(headers);
   }
 
@@ -350,6 +349,7 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     const stream = this.streams.get(this.frameStreamId);
     if (stream === undefined) {
       if (this.isIdle(this.frameStreamId)) this.fail(ErrorCode.ProtocolError, "http2.protocol_error");
+      else if (this.wasReset(this.frameStreamId)) this.stats.rxReset.inc();
       return;
     }
     this.stats.rxReset.inc();
@@ -357,8 +357,7 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     const startedAt = stream.startedAt;
     const isPremature = !stream.localEnded;
     this.remove(stream);
-    if (code === ErrorCode.RefusedStream) decoder?.onReset("RemoteRefusedStreamReset", "http2.remote_refuse");
-    else decoder?.onReset("RemoteReset", "http2.remote_reset");
+    decoder?.onReset(resetReason(code), code === ErrorCode.RefusedStream ? "http2.remote_refuse" : "http2.remote_reset");
     if (isPremature && this.countsPeerResets) this.calm(this.guard.onPeerReset(startedAt), "http2.premature_reset_flood");
   }
 
@@ -486,9 +485,9 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
 
   /** A malformed message, by its fault. */
   protected refuseMessage(stream: Http2Stream, fault: Fault): void {
-    if (fault === Fault.TooMany || fault === Fault.Underscore) {
+    if (fault === Fault.TooMany || fault === Fault.TooLarge || fault === Fault.Underscore) {
       if (fault === Fault.TooMany) this.stats.headerOverflow.inc();
-      else this.stats.requestsRejectedWithUnderscores.inc();
+      else if (fault === Fault.Underscore) this.stats.requestsRejectedWithUnderscores.inc();
       this.streamError(stream, ErrorCode.InternalError, "RemoteReset", fault);
       return;
     }
@@ -579,6 +578,20 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     this.connection.enter();
     this.fail(ErrorCode.SettingsTimeout, "http2.settings_timeout");
     this.connection.leave();
+  }
+}
+
+/** What the peer tells. */
+function resetReason(code: number): StreamResetReason {
+  switch (code) {
+    case ErrorCode.RefusedStream:
+      return "RemoteRefusedStreamReset";
+    case ErrorCode.ConnectError:
+      return "ConnectError";
+    case ErrorCode.ProtocolError:
+      return "ProtocolError";
+    default:
+      return "RemoteReset";
   }
 }
 

@@ -74,7 +74,7 @@ export abstract class Http2Stream implements TimerOwner, FieldSource {
       this.bodyRemaining -= bytes.length;
       if (this.bodyRemaining < 0 || (end && this.bodyRemaining > 0)) {
         this.session.windows.consumeConnection(bytes.length);
-        this.session.streamError(this, ErrorCode.ProtocolError, "RemoteReset", "http2.violation.of.messaging.rule");
+        this.session.streamError(this, ErrorCode.ProtocolError, "ProtocolError", "http2.violation.of.messaging.rule");
         return;
       }
     }

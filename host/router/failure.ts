@@ -12,6 +12,7 @@ export type UpstreamFailureReason =
   | "remote refused stream reset"
   | "local refused stream reset"
   | "local reset"
+  | "remote error with CONNECT request"
   | "protocol error"
   | "overflow";
 
@@ -28,6 +29,7 @@ const FAILURES: Readonly<Record<UpstreamFailureReason, FailureRow>> = {
   "remote refused stream reset": { status: 503, flag: ResponseFlag.UpstreamRemoteReset },
   "local refused stream reset": { status: 503, flag: ResponseFlag.LocalReset },
   "local reset": { status: 503, flag: ResponseFlag.LocalReset },
+  "remote error with CONNECT request": { status: 503, flag: ResponseFlag.UpstreamRemoteReset },
   "protocol error": { status: 502, flag: ResponseFlag.UpstreamProtocolError },
   overflow: { status: 503, flag: ResponseFlag.UpstreamOverflow },
 };
@@ -60,6 +62,8 @@ export function failureOfReset(reason: StreamResetReason): UpstreamFailure {
       return { reason: "connection termination", transport: "" };
     case "ConnectionFailure":
       return { reason: "remote connection failure", transport: "" };
+    case "ConnectError":
+      return { reason: "remote error with CONNECT request", transport: "" };
     case "RemoteReset":
       return { reason: "remote reset", transport: "" };
     case "RemoteRefusedStreamReset":

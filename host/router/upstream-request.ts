@@ -42,6 +42,8 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   private pool: ConnPool | undefined = undefined;
   private over = false;
   private countsAsRequest = false;
+  /** Resets are counted where they are frames of their own, as in Envoy; over HTTP/1.1 the connection ends. */
+  private multiplexed = false;
   responseStarted = false;
   requestSent = false;
   private readonly perTryTimer = new Timer(this, TIMER_PER_TRY);
@@ -126,6 +128,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     const stats = this.cluster.stats;
     this.encoder = encoder;
     this.countsAsRequest = true;
+    this.multiplexed = client.isMultiplexed;
     stats.upstreamRqTotal.inc();
     stats.upstreamRqActive.inc();
     this.cluster.breaker(this.priority).requests.inc();
@@ -160,18 +163,18 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   decodeHeaders(headers: HeaderMap, endStream: boolean): void {
     this.touch();
     this.responseStarted = true;
-    if (endStream) this.end();
+    if (endStream) this.complete();
     this.owner.onUpstreamHeaders(this, headers, endStream);
   }
 
   decodeData(data: Uint8Array, endStream: boolean): void {
     this.touch();
-    if (endStream) this.end();
+    if (endStream) this.complete();
     this.owner.onUpstreamData(this, data, endStream);
   }
 
   decodeTrailers(trailers: HeaderMap): void {
-    this.end();
+    this.complete();
     this.owner.onUpstreamTrailers(this, trailers);
   }
 
@@ -179,8 +182,8 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     if (this.over) return;
     this.end();
     const stats = this.cluster.stats;
-    if (reason === "ProtocolError") stats.upstreamCxProtocolError.inc();
-    stats.upstreamRqRxReset.inc();
+    if (this.multiplexed && reason === "RemoteReset") stats.upstreamRqRxReset.inc();
+    else if (this.multiplexed && (reason === "ProtocolError" || reason === "LocalReset")) stats.upstreamRqTxReset.inc();
     this.owner.onUpstreamFailure(this, failureOfReset(reason));
   }
 
@@ -190,6 +193,13 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
 
   onBelowWriteBufferLowWatermark(): void {
     if (!this.over && this.pushedBack > 0) this.pushBack(false);
+  }
+
+  /** The answer is whole. Before the end of its request, the codec gives up the rest of that; a tunnel has two ends. */
+  private complete(): void {
+    if (!this.requestEnded && this.multiplexed && this.headers.get(":method") !== "CONNECT" && !this.headers.has("upgrade"))
+      this.cluster.stats.upstreamRqTxReset.inc();
+    this.end();
   }
 
   /** The exchange is over, one way or the other: counters back, timers off. */
@@ -215,7 +225,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       this.pool?.cancel(this);
       return;
     }
-    this.cluster.stats.upstreamRqTxReset.inc();
+    if (this.multiplexed) this.cluster.stats.upstreamRqTxReset.inc();
     this.encoder.resetStream("LocalReset");
   }
 }

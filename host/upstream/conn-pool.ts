@@ -133,7 +133,7 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     callbacks.onPoolReady(codec.newStream(callbacks), this);
   }
 
-  private get isMultiplexed(): boolean {
+  get isMultiplexed(): boolean {
     return this.codec?.multiplexed === true;
   }
 
@@ -169,6 +169,10 @@ export class PooledConnection implements ClientConnectionCallbacks, ConnectionCa
     this.pool.cluster.stats.upstreamCxCloseNotify.inc();
     this.drain();
     this.pool.onRoomGone();
+  }
+
+  onProtocolError(): void {
+    this.pool.cluster.stats.upstreamCxProtocolError.inc();
   }
 
   onMaxStreamsChanged(): void {

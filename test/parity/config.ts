@@ -27,6 +27,16 @@ export function staticCluster(name: string, ports: readonly number[], more: obje
   };
 }
 
+/** Of a cluster: HTTP/2 to its hosts, or with `use_downstream_protocol_config` what the client speaks. */
+export const httpOptions = (fields: object): object => ({
+  typed_extension_protocol_options: {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+      "@type": type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+      ...fields,
+    },
+  },
+});
+
 export interface GroupConfig {
   readonly routes?: readonly object[];
   readonly virtualHosts?: readonly object[];
@@ -34,6 +44,8 @@ export interface GroupConfig {
   readonly hcm?: object;
   readonly httpFilters?: readonly object[];
   readonly clusters?: readonly object[];
+  /** Fields of the cluster "up". */
+  readonly up?: object;
   readonly logFormat?: object;
   readonly logFilter?: object;
   /** Fields of the listener, and of its only filter chain. */
@@ -86,7 +98,7 @@ export function bootstrap(ports: GroupPorts, config: GroupConfig): object {
         },
       ],
       clusters: [
-        staticCluster("up", [ports.upstream]),
+        staticCluster("up", [ports.upstream], config.up),
         staticCluster("dead", [ports.dead]),
         staticCluster("none", []),
         ...(config.clusters ?? []),

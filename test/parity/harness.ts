@@ -9,10 +9,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import { freePort } from "../../host/server/ports.ts";
+import { exchangeFrames } from "./http2-client.ts";
+import { type Http2Answer, Http2Upstream } from "./http2-upstream.ts";
 import { exchange } from "./raw-client.ts";
 import { RawUpstream } from "./raw-upstream.ts";
 
-export interface ParityRequest {
+export type ParityRequest = RawRequest | Http2Request;
+
+interface RawRequest extends Waiting {
   /** Bytes as latin1, sent as they are. */
   readonly raw: string;
   /** Over TLS, with these options of the client. */
@@ -21,6 +25,14 @@ export interface ParityRequest {
   readonly later?: readonly string[];
   /** The client closes its side after sending. Default false. */
   readonly halfClose?: boolean;
+}
+
+interface Http2Request extends Waiting {
+  /** HTTP/2, each piece sent 40 ms after the one before; the preface goes first by itself. */
+  readonly frames: readonly (readonly Buffer[])[];
+}
+
+interface Waiting {
   /** Milliseconds without bytes after which the answer counts as whole. Default 150. */
   readonly quietMs?: number;
   /** Also compares whether and how the connection ends within 1.5 s: Envoy waits a second for the client to close first. */
@@ -46,6 +58,8 @@ export interface ParityGroup {
   config(ports: GroupPorts): object;
   /** Answers of the upstream by path; default: 200 "ok". */
   readonly upstream?: Readonly<Record<string, string>>;
+  /** The upstream speaks HTTP/2, and answers so. */
+  readonly http2Upstream?: Readonly<Record<string, Http2Answer>>;
   readonly cases: readonly ParityCase[];
 }
 
@@ -89,7 +103,7 @@ function normalize(text: string, ports: GroupPorts): string {
       .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
       .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
       // A repeated attempt has what is left of 15 s.
-      .replace(/x-envoy-expected-rq-timeout-ms: (149\d\d|15000)/g, "x-envoy-expected-rq-timeout-ms: LEFT")
+      .replace(/(x-envoy-expected-rq-timeout-ms(?:: |=))(149\d\d|15000)/g, "$1LEFT")
       // Access log formats of the cases: the shape of a time is compared, and whether there is a duration or a size.
       .replace(/\b(time\w*=)(\S+)/g, (_whole, key: string, value: string) => key + value.replace(/\d/g, "9"))
       .replace(/\b((?:ms|n)_\w+=)\d+/g, "$1N")
@@ -119,11 +133,11 @@ function guestLines(output: string): string[] {
 class Contender {
   readonly ports: GroupPorts;
   private readonly child: ChildProcess;
-  private readonly upstream: RawUpstream;
+  private readonly upstream: RawUpstream | Http2Upstream;
   private readonly folder: string;
   output = "";
 
-  private constructor(ports: GroupPorts, child: ChildProcess, upstream: RawUpstream, folder: string) {
+  private constructor(ports: GroupPorts, child: ChildProcess, upstream: RawUpstream | Http2Upstream, folder: string) {
     this.ports = ports;
     this.child = child;
     this.upstream = upstream;
@@ -133,7 +147,8 @@ class Contender {
 
   static async start(kind: "envoy" | "sluice", group: ParityGroup): Promise<Contender> {
     const folder = mkdtempSync(join(tmpdir(), `sluice-parity-${kind}-`));
-    const upstream = await RawUpstream.start(group.upstream ?? {});
+    const upstream =
+      group.http2Upstream === undefined ? await RawUpstream.start(group.upstream ?? {}) : await Http2Upstream.start(group.http2Upstream);
     const ports: GroupPorts = {
       proxy: await freePort("127.0.0.1"),
       admin: await freePort("127.0.0.1"),
@@ -215,16 +230,13 @@ class Contender {
     const before = await this.counters(statNames);
     const logBefore = this.logText().length;
     const outputBefore = this.output.length;
-    this.upstream.seen.length = 0;
+    this.upstream.take();
     const client: string[] = [];
     for (const one of parityCase.requests) {
-      const text = await exchange(
-        this.ports.proxy,
-        [one.raw, ...(one.later ?? [])],
-        one.halfClose === true,
-        one.end === true ? 1500 : (one.quietMs ?? 150),
-        one.tls,
-      );
+      const quietMs = one.end === true ? 1500 : (one.quietMs ?? 150);
+      const text = await ("frames" in one
+        ? exchangeFrames(this.ports.proxy, one.frames, quietMs)
+        : exchange(this.ports.proxy, [one.raw, ...(one.later ?? [])], one.halfClose === true, quietMs, one.tls));
       client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
     }
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -237,7 +249,7 @@ class Contender {
       .split("\n")
       .filter((line) => line !== "");
     const guest = guestLines(normalize(this.output.slice(outputBefore), this.ports));
-    return { client, upstream: this.upstream.seen.map((text) => normalize(text, this.ports)), log, stats, guest };
+    return { client, upstream: this.upstream.take().map((text) => normalize(text, this.ports)), log, stats, guest };
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,4 @@
 // Parity with Envoy: each group is one configuration that both run; each case is one test.
-import { after, before, describe, test } from "node:test";
 import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { adminOutput } from "./cases/admin.ts";
 import { failures } from "./cases/failures.ts";
@@ -19,7 +18,8 @@ import { wasmProperties } from "./cases/wasm-properties.ts";
 import { wasmChain, wasmReplies } from "./cases/wasm-replies.ts";
 import { wasmConfiguration, wasmState } from "./cases/wasm-state.ts";
 import { listenerFilters, tls } from "./cases/tls.ts";
-import { Pair, type ParityGroup } from "./harness.ts";
+import { runGroups } from "./groups.ts";
+import type { ParityGroup } from "./harness.ts";
 
 const GROUPS: readonly ParityGroup[] = [
   routing,
@@ -58,13 +58,4 @@ const GROUPS: readonly ParityGroup[] = [
   ...wasmNetwork,
 ];
 
-for (const group of GROUPS) {
-  describe(`parity: ${group.name}`, () => {
-    let pair: Pair;
-    before(async () => {
-      pair = await Pair.start(group);
-    });
-    after(() => pair?.stop());
-    for (const parityCase of group.cases) test(parityCase.name, () => pair.check(parityCase));
-  });
-}
+runGroups(GROUPS);

@@ -6,8 +6,7 @@ const DEFAULT_ANSWER = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-up: 1\r\n\r\no
 
 export class RawUpstream {
   readonly port: number;
-  /** Requests as they came, heads and bodies. */
-  readonly seen: string[] = [];
+  private seen: string[] = [];
   private readonly server: Server;
   private readonly sockets: Set<Socket>;
 
@@ -41,6 +40,13 @@ export class RawUpstream {
     const address = server.address();
     upstream = new RawUpstream(server, sockets, typeof address === "object" && address !== null ? address.port : 0);
     return upstream;
+  }
+
+  /** Requests since the last time as they came, heads and bodies. */
+  take(): string[] {
+    const { seen } = this;
+    this.seen = [];
+    return seen;
   }
 
   close(): Promise<void> {

@@ -51,7 +51,7 @@ test("a request written by the client codec is read by the server codec as it wa
         const connection = new FakeConnection();
         const client = new Http1ClientConnection(
           connection.asConnection,
-          { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+          { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onProtocolError() {}, onClose() {} },
           { ...SERVER_OPTIONS },
         );
         const whole = pieces.join("");

@@ -91,7 +91,7 @@ export function runRequests(pieces: readonly Buffer[], options: Http1ServerOptio
       upstreams.push(upstream);
       const client = new Http1ClientConnection(
         upstream.asConnection,
-        { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+        { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onProtocolError() {}, onClose() {} },
         CLIENT_OPTIONS,
       );
       const answer = (): void => encoder.encodeHeaders(HeaderMap.from([[":status", "200"]]), true);
@@ -128,7 +128,7 @@ export function runResponse(pieces: readonly Buffer[], method: string, isEnded: 
   let relay: Relay | undefined;
   const client = new Http1ClientConnection(
     upstream.asConnection,
-    { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+    { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onProtocolError() {}, onClose() {} },
     CLIENT_OPTIONS,
   );
   const server = new Http1ServerConnection(

@@ -112,6 +112,7 @@ export class Http2TestClient implements ClientConnectionCallbacks {
   onGoAway(): void {
     this.goAways++;
   }
+  onProtocolError(): void {}
   onMaxStreamsChanged(): void {
     this.onSettled();
   }

@@ -66,6 +66,7 @@ export function loneClient(options: Partial<Http2Options> = {}): LoneClient {
       },
       onGoAway() {},
       onMaxStreamsChanged() {},
+      onProtocolError() {},
       onClose() {},
     },
     { ...HTTP2_OPTIONS, ...options },

@@ -90,7 +90,7 @@ for (const given of CLIENT_CASES) {
     const recorder = new Recorder();
     const client = new Http1ClientConnection(
       connection.asConnection,
-      { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onClose() {} },
+      { onStreamComplete() {}, onGoAway() {}, onMaxStreamsChanged() {}, onProtocolError() {}, onClose() {} },
       SERVER_OPTIONS,
     );
     const encoder = client.newStream(recorder);
