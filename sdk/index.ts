@@ -8,15 +8,18 @@ export {
   LogLevel,
   WasmResult,
 } from "./abi";
-export { Body, callResponseBody, requestBody, responseBody } from "./body";
+export { Body, callResponseBody, grpcMessage, requestBody, responseBody } from "./body";
 export { ByteString } from "./bytes";
 export { HttpCall } from "./calls";
 export { Context, HttpContext, RootContext } from "./context";
 export { callForeignFunction } from "./foreign";
+export { GrpcCall, GrpcStream } from "./grpc";
 export { HeaderList } from "./header-list";
 export {
   callResponseHeaders,
   callResponseTrailers,
+  grpcInitialMetadata,
+  grpcTrailingMetadata,
   Headers,
   requestHeaders,
   requestTrailers,

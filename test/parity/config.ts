@@ -27,6 +27,19 @@ export function staticCluster(name: string, ports: readonly number[], more: obje
   };
 }
 
+/** A cluster that speaks HTTP/2. */
+export function http2Cluster(name: string, ports: readonly number[], more: object = {}): object {
+  return staticCluster(name, ports, {
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+    ...more,
+  });
+}
+
 export interface GroupConfig {
   readonly routes?: readonly object[];
   readonly virtualHosts?: readonly object[];
