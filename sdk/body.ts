@@ -75,5 +75,7 @@ export const downstreamData = Body.of(BufferType.DownstreamData);
 export const upstreamData = Body.of(BufferType.UpstreamData);
 /** Body of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
 export const callResponseBody = Body.of(BufferType.HttpCallResponseBody);
+/** A gRPC message; readable inside the callback that tells of it. */
+export const grpcMessage = Body.of(BufferType.GrpcReceiveBuffer);
 export const vmConfiguration = Body.of(BufferType.VmConfiguration);
 export const pluginConfiguration = Body.of(BufferType.PluginConfiguration);

@@ -89,7 +89,8 @@ export function httpCallAnswered(token: u32, headerCount: u32, bodySize: u32, tr
   }
 }
 
-function statusMessage(): string {
+/** What the host says of the last call that ended. */
+export function statusMessage(): string {
   clearSlots();
   if (proxy_get_status(NUMBER_SLOT, PTR_SLOT, LEN_SLOT) != WasmResult.Ok) return "";
   return String.UTF8.decode(takeBuffer());

@@ -126,6 +126,44 @@ export declare function proxy_http_call(
   returnToken: usize,
 ): u32;
 
+@external("env", "proxy_grpc_call")
+export declare function proxy_grpc_call(
+  upstream: usize,
+  upstreamSize: u32,
+  service: usize,
+  serviceSize: u32,
+  method: usize,
+  methodSize: u32,
+  metadata: usize,
+  metadataSize: u32,
+  message: usize,
+  messageSize: u32,
+  timeout: u32,
+  returnToken: usize,
+): u32;
+
+@external("env", "proxy_grpc_stream")
+export declare function proxy_grpc_stream(
+  upstream: usize,
+  upstreamSize: u32,
+  service: usize,
+  serviceSize: u32,
+  method: usize,
+  methodSize: u32,
+  metadata: usize,
+  metadataSize: u32,
+  returnToken: usize,
+): u32;
+
+@external("env", "proxy_grpc_send")
+export declare function proxy_grpc_send(token: u32, message: usize, messageSize: u32, endOfStream: u32): u32;
+
+@external("env", "proxy_grpc_cancel")
+export declare function proxy_grpc_cancel(token: u32): u32;
+
+@external("env", "proxy_grpc_close")
+export declare function proxy_grpc_close(token: u32): u32;
+
 @external("env", "proxy_get_shared_data")
 export declare function proxy_get_shared_data(
   key: usize,

@@ -5,6 +5,7 @@
 
 import { FilterDataStatus, FilterHeadersStatus, FilterStatus, FilterTrailersStatus, PeerType } from "./abi";
 import { httpCallAnswered } from "./calls";
+import { grpcClosed, grpcInitialMetadataReceived, grpcMessageReceived, grpcTrailingMetadataReceived } from "./grpc";
 import { enterCallback, leaveCallback } from "./heap";
 import { anyContext, httpContext, rootContext, tcpContext } from "./registry";
 
@@ -111,6 +112,30 @@ export function proxy_on_upstream_connection_close(id: u32, peer: u32): void {
 export function proxy_on_http_call_response(id: u32, token: u32, headerCount: u32, bodySize: u32, trailerCount: u32): void {
   enterCallback();
   httpCallAnswered(token, headerCount, bodySize, trailerCount);
+  leaveCallback();
+}
+
+export function proxy_on_grpc_receive_initial_metadata(id: u32, token: u32, count: u32): void {
+  enterCallback();
+  grpcInitialMetadataReceived(token, count);
+  leaveCallback();
+}
+
+export function proxy_on_grpc_receive(id: u32, token: u32, size: u32): void {
+  enterCallback();
+  grpcMessageReceived(token, size);
+  leaveCallback();
+}
+
+export function proxy_on_grpc_receive_trailing_metadata(id: u32, token: u32, count: u32): void {
+  enterCallback();
+  grpcTrailingMetadataReceived(token, count);
+  leaveCallback();
+}
+
+export function proxy_on_grpc_close(id: u32, token: u32, status: u32): void {
+  enterCallback();
+  grpcClosed(token, status);
   leaveCallback();
 }
 

@@ -130,3 +130,7 @@ export const responseTrailers = Headers.of(MapType.HttpResponseTrailers);
 export const callResponseHeaders = Headers.of(MapType.HttpCallResponseHeaders);
 /** Trailers of the answer to an HTTP call; readable inside `HttpCall.onResponse` only. */
 export const callResponseTrailers = Headers.of(MapType.HttpCallResponseTrailers);
+/** What a gRPC stream's peer sent first; readable inside `GrpcStream.onInitialMetadata` only. */
+export const grpcInitialMetadata = Headers.of(MapType.GrpcReceiveInitialMetadata);
+/** What it sent last; readable inside `GrpcStream.onTrailingMetadata` only. */
+export const grpcTrailingMetadata = Headers.of(MapType.GrpcReceiveTrailingMetadata);

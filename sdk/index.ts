@@ -10,15 +10,18 @@ export {
   PeerType,
   WasmResult,
 } from "./abi";
-export { Body, callResponseBody, downstreamData, requestBody, responseBody, upstreamData } from "./body";
+export { Body, callResponseBody, downstreamData, grpcMessage, requestBody, responseBody, upstreamData } from "./body";
 export { ByteString } from "./bytes";
 export { HttpCall } from "./calls";
 export { Context, HttpContext, RootContext, TcpContext } from "./context";
 export { callForeignFunction, setEnvoyFilterState } from "./foreign";
+export { GrpcCall, GrpcStream } from "./grpc";
 export { HeaderList } from "./header-list";
 export {
   callResponseHeaders,
   callResponseTrailers,
+  grpcInitialMetadata,
+  grpcTrailingMetadata,
   Headers,
   requestHeaders,
   requestTrailers,

@@ -26,6 +26,7 @@ import type { MetricServices, VmServices } from "../wasm/services.ts";
 import { SharedArena } from "../wasm/shared-arena.ts";
 import { SharedDataStore } from "../wasm/shared-data.ts";
 import { SharedQueueStore } from "../wasm/shared-queue.ts";
+import { startGrpcCallout } from "./grpc-callout.ts";
 import { startCallout } from "./http-callout.ts";
 import type { NetworkFilterFactory } from "./network/network-filter-factory.ts";
 import { resolveRootAttribute } from "./wasm/attributes.ts";
@@ -147,6 +148,7 @@ export function createVmServices(options: PluginHostOptions): VmServices {
     },
     hasCluster: (name) => clusters?.get(name) !== undefined,
     httpCall: (request, token, receiver) => (clusters === undefined ? undefined : startCallout(clusters, clock, request, token, receiver)),
+    grpcStream: (request, receiver) => (clusters === undefined ? undefined : startGrpcCallout(clusters, clock, request, receiver)),
     notifyQueue: (workerId, queueId) => options.notifyQueue(workerId, queueId),
     property: (_plugin, path) => resolveRootAttribute(nodeAttribute, undefined, path),
   };

@@ -9,7 +9,7 @@ import type { ConnManagerConfig } from "./conn-manager-config.ts";
 import type { LocalReply, RouteView } from "./filter.ts";
 import { type ChainOwner, DecodeChain, EncodeChain, type HalfState } from "./filter-chain.ts";
 import { type DownstreamWatermarkCallbacks, FilterContext } from "./filter-context.ts";
-import { formatGrpcTimeout, GRPC_DEADLINE_EXCEEDED, isGrpcRequest, parseGrpcTimeout } from "./grpc.ts";
+import { formatGrpcTimeout, GrpcStatus, isGrpcRequest, parseGrpcTimeout } from "./grpc.ts";
 import { HeaderMap } from "./header-map.ts";
 import { buildLocalReply } from "./local-reply.ts";
 import { applyForwardClientCert } from "./client-cert.ts";
@@ -289,7 +289,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
           status,
           body: "downstream duration timeout",
           details: "max_duration_timeout",
-          grpcStatus: GRPC_DEADLINE_EXCEEDED,
+          grpcStatus: GrpcStatus.DeadlineExceeded,
         });
         break;
       default:

@@ -1,7 +1,7 @@
 // What the HTTP layer knows of gRPC (gRPC over HTTP/2: requests, responses, "HTTP to gRPC status code mapping"), for any HTTP version.
 import type { HeaderMap } from "./header-map.ts";
 
-export const GRPC_DEADLINE_EXCEEDED = 4;
+export const GrpcStatus = { Ok: 0, Unknown: 2, DeadlineExceeded: 4, ResourceExhausted: 8, Internal: 13, Unavailable: 14 } as const;
 
 /** "application/grpc", with a message encoding behind "+" or without. */
 export function isGrpcRequest(headers: HeaderMap | undefined): boolean {
@@ -37,6 +37,8 @@ export function parseGrpcTimeout(value: string | undefined): number | undefined 
   return form === null ? undefined : Math.ceil(Number(form[1]) * UNITS[form[2]]);
 }
 
+/** UNAUTHENTICATED. */
+const MAX_STATUS = 16;
 const MAX_TIMEOUT_VALUE = 99_999_999;
 
 /** The finest unit in which the value has eight digits at most. */
@@ -50,4 +52,11 @@ export function formatGrpcTimeout(ms: number): string {
 /** Percent-encoding of grpc-message: everything but printable ASCII without "%". */
 export function encodeGrpcMessage(text: string): string {
   return text.replace(/[^\x20-\x24\x26-\x7e]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+}
+
+/** grpc-status of headers or trailers: a number that is no status reads as -1 (Envoy's InvalidCode); undefined when there is none. */
+export function grpcStatusIn(headers: HeaderMap): number | undefined {
+  const text = headers.get("grpc-status");
+  if (text === undefined || text === "") return undefined;
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_STATUS ? Number(text) : -1;
 }

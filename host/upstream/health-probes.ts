@@ -209,6 +209,9 @@ export class HttpProbe extends ConnectedProbe implements ResponseDecoder, Client
 
   onMaxStreamsChanged(): void {}
 
+  /** The connection ends, and the check with it. */
+  onProtocolError(): void {}
+
   protected override finish(result: ProbeResult, canKeep: boolean): void {
     const keeps = canKeep && !this.isGoingAway;
     this.isGoingAway = false;

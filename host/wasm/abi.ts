@@ -99,3 +99,4 @@ export const AbiMarkers: Readonly<Record<string, AbiVersion>> = Object.freeze({
 
 /** Callout tokens and metric ids step by four with the kind in the low two bits, as in Envoy. */
 export const TokenStep = 4;
+export const TokenKind = { HttpCall: 0, GrpcCall: 1, GrpcStream: 2 } as const;

@@ -11,6 +11,7 @@ export interface Context {
   /** Undefined for a root context. */
   readonly services: StreamServices | undefined;
   isDeleted: boolean;
+  /** Callouts of both kinds, HTTP and gRPC. */
   httpCallsInFlight: number;
   httpCallsStarted: number;
 }

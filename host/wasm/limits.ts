@@ -22,6 +22,10 @@ export interface WasmLimits {
   readonly maxHttpCallsPerStream: number;
   readonly maxHttpCallBodyBytes: number;
   readonly maxHttpCallTimeoutMs: number;
+  /** One message of a gRPC call or stream, either way. */
+  readonly maxGrpcMessageBytes: number;
+  /** Messages of one gRPC stream that its peer has not taken yet. */
+  readonly maxGrpcBufferedBytes: number;
   readonly minTickPeriodMs: number;
   /** start, vm_start, configure and done of a plugin. */
   readonly startTimeoutMs: number;
@@ -59,6 +63,8 @@ export const DefaultLimits: WasmLimits = Object.freeze({
   maxHttpCallsPerStream: 10,
   maxHttpCallBodyBytes: 64 << 10,
   maxHttpCallTimeoutMs: 30_000,
+  maxGrpcMessageBytes: 1 << 20,
+  maxGrpcBufferedBytes: 1 << 20,
   minTickPeriodMs: 10,
   startTimeoutMs: 500,
   maxReloadIntervalMs: 60_000,

@@ -6,6 +6,7 @@ import type { PluginConfig } from "../config/plugin.ts";
 import { WasmResult } from "./abi.ts";
 import type { Context } from "./context.ts";
 import { DeferredKind } from "./deferred.ts";
+import { GrpcCalls } from "./grpc-calls.ts";
 import type { HttpCallHandle, HttpCallReceiver, HttpCallRequest, HttpCallResponse, TimerHandle } from "./services.ts";
 import type { Vm } from "./vm.ts";
 
@@ -31,6 +32,7 @@ export class RootContext implements Context, HttpCallReceiver {
   lastStatusMessage = "";
   private state: RootState = "created";
   private readonly httpCalls = new Map<number, PendingHttpCall>();
+  readonly grpcCalls = new GrpcCalls(this);
   private tickPeriodMs = 0;
   private tickTimer: TimerHandle | undefined = undefined;
   /** By name: what the foreign function declare_property said of them. */
@@ -220,6 +222,7 @@ export class RootContext implements Context, HttpCallReceiver {
     this.tickTimer = undefined;
     for (const call of this.httpCalls.values()) call.handle?.cancel();
     this.httpCalls.clear();
+    this.grpcCalls.dispose();
     this.vm.forgetRoot(this);
   }
 }

@@ -145,6 +145,7 @@ function canaryServices(services: VmServices): VmServices {
     // The main thread has no clusters of its own; a plugin that calls out from its configuration must not be refused for that.
     hasCluster: () => true,
     httpCall: () => ({ cancel: () => {} }),
+    grpcStream: () => ({ send: () => true, closeStream: () => {}, cancel: () => {} }),
     notifyQueue: () => {},
     property: (plugin, path) => services.property(plugin, path),
   };

@@ -104,6 +104,43 @@ export interface Gauge {
   add(amount: number): void;
 }
 
+export interface GrpcRequest {
+  readonly cluster: string;
+  /** "": the cluster's name. */
+  readonly authority: string;
+  readonly service: string;
+  readonly method: string;
+  readonly metadata: readonly (readonly [string, string])[];
+  /** 0: none, for streams only. */
+  readonly timeoutMs: number;
+  /** grpc-timeout, 0 for none: what the guest asked for, which may be more than it gets. */
+  readonly announcedMs: number;
+  readonly skipEnvoyHeaders: boolean;
+  /** A longer answer ends the call with RESOURCE_EXHAUSTED. */
+  readonly maxMessageBytes: number;
+  /** Bytes that may wait to be sent. */
+  readonly maxBufferedBytes: number;
+}
+
+export interface GrpcHandle {
+  /** False when so much waits already that nothing more is taken. */
+  send(message: Uint8Array, endStream: boolean): boolean;
+  /** Ends this side. */
+  closeStream(): void;
+  /** Resets it: the receiver hears nothing more. */
+  cancel(): void;
+}
+
+/** Also called from within grpcStream and the handle's methods. */
+export interface GrpcReceiver {
+  onInitialMetadata(metadata: HeaderMapView): void;
+  /** The message is valid during the call; false when nothing more is wanted. */
+  onMessage(message: Uint8Array): boolean;
+  onTrailingMetadata(metadata: HeaderMapView): void;
+  /** The last event. */
+  onClose(status: number, message: string): void;
+}
+
 /** Counters and gauges of the runtime itself. */
 export interface WasmStatsScope {
   counter(name: string): Counter;
@@ -151,6 +188,8 @@ export interface VmServices {
   hasCluster(name: string): boolean;
   /** Undefined when the call could not be started; then no completion follows. */
   httpCall(request: HttpCallRequest, token: number, receiver: HttpCallReceiver): HttpCallHandle | undefined;
+  /** Undefined when it could not be started; a close may have been told before, as in Envoy. */
+  grpcStream(request: GrpcRequest, receiver: GrpcReceiver): GrpcHandle | undefined;
   /** Tells `workerId` that an item came into `queueId`; the worker passes it to WasmRuntime.onQueueReady. */
   notifyQueue(workerId: number, queueId: number): void;
   /** Attributes that do not hang on a stream: xds.node, xds.listener_*. `path` as for streams. */

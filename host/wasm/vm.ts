@@ -8,7 +8,7 @@
 // asked to be done afterwards (deferred). Guest calls of one VM never nest; nothing calls the guest from inside a host call
 // except its allocator.
 import type { PluginConfig } from "../config/plugin.ts";
-import { type AbiVersion, BufferType, LogLevel, MapType, TokenStep, WasmResult } from "./abi.ts";
+import { type AbiVersion, BufferType, LogLevel, MapType, TokenKind, TokenStep, WasmResult } from "./abi.ts";
 import type { Context } from "./context.ts";
 import { type DeferredAction, type DeferredKind, runDeferred } from "./deferred.ts";
 import type { Engine, GuestFunction } from "./engine.ts";
@@ -56,6 +56,9 @@ export class Vm {
   /** Inside proxy_on_configure: the only time when the plugin configuration can be read. */
   isConfiguring = false;
   httpCallResponse: HttpCallResponse | undefined = undefined;
+  grpcInitialMetadata: HeaderMapView | undefined = undefined;
+  grpcMessage: Uint8Array | undefined = undefined;
+  grpcTrailingMetadata: HeaderMapView | undefined = undefined;
 
   // The running guest call.
   current: Context | undefined = undefined;
@@ -80,6 +83,8 @@ export class Vm {
   private deferred: DeferredAction[] = [];
   private lastContextId = 0;
   private lastToken = 0;
+  private lastGrpcCall: number = TokenKind.GrpcCall;
+  private lastGrpcStream: number = TokenKind.GrpcStream;
   /** The guest is being left; nothing it does on the way out counts. */
   private isPoisoned = false;
   private guestAllocator: GuestFunction | undefined = undefined;
@@ -326,6 +331,15 @@ export class Vm {
     return this.lastToken;
   }
 
+  nextGrpcToken(isStream: boolean): number {
+    if (isStream) {
+      this.lastGrpcStream += TokenStep;
+      return this.lastGrpcStream;
+    }
+    this.lastGrpcCall += TokenStep;
+    return this.lastGrpcCall;
+  }
+
   addContext(ctx: StreamContext): void {
     this.contexts.set(ctx.id, ctx);
   }
@@ -336,8 +350,18 @@ export class Vm {
 
   headerMap(type: MapType): HeaderMapView | undefined {
     if (type < MapType.GrpcInitialMetadata) return this.context.services?.headerMap(type);
-    if (type === MapType.HttpCallResponseHeaders) return this.httpCallResponse?.headers;
-    return type === MapType.HttpCallResponseTrailers ? this.httpCallResponse?.trailers : undefined;
+    switch (type) {
+      case MapType.GrpcInitialMetadata:
+        return this.grpcInitialMetadata;
+      case MapType.GrpcTrailingMetadata:
+        return this.grpcTrailingMetadata;
+      case MapType.HttpCallResponseHeaders:
+        return this.httpCallResponse?.headers;
+      case MapType.HttpCallResponseTrailers:
+        return this.httpCallResponse?.trailers;
+      default:
+        return undefined;
+    }
   }
 
   mutableHeaderMap(type: MapType): HeaderMapView | undefined {
@@ -362,7 +386,8 @@ export class Vm {
         return answer?.headers === undefined ? undefined : configurationView(answer.body);
       }
       case BufferType.GrpcReceive:
-        return undefined;
+        // Outside of its callback there is an empty one, as in Envoy.
+        return configurationView(this.grpcMessage ?? NoBytes);
       case BufferType.ForeignFunctionArguments:
         return configurationView(NoBytes);
       default: {

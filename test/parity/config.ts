@@ -36,6 +36,18 @@ export const httpOptions = (fields: object): object => ({
     },
   },
 });
+/** A cluster that speaks HTTP/2. */
+export function http2Cluster(name: string, ports: readonly number[], more: object = {}): object {
+  return staticCluster(name, ports, {
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": type("envoy.extensions.upstreams.http.v3.HttpProtocolOptions"),
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+    ...more,
+  });
+}
 
 export interface GroupConfig {
   readonly routes?: readonly object[];

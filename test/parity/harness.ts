@@ -11,6 +11,7 @@ import type { ConnectionOptions } from "node:tls";
 import { freePort } from "../../host/server/ports.ts";
 import { exchangeFrames } from "./http2-client.ts";
 import { type Http2Answer, Http2Upstream } from "./http2-upstream.ts";
+import { GrpcUpstream, type Step } from "./grpc-upstream.ts";
 import { exchange } from "./raw-client.ts";
 import { RawUpstream } from "./raw-upstream.ts";
 
@@ -60,6 +61,8 @@ export interface ParityGroup {
   readonly upstream?: Readonly<Record<string, string>>;
   /** The upstream speaks HTTP/2, and answers so. */
   readonly http2Upstream?: Readonly<Record<string, Http2Answer>>;
+  /** Answers of a second upstream, which speaks HTTP/2, by path; default: one message "ok". */
+  readonly grpcUpstream?: Readonly<Record<string, readonly Step[]>>;
   readonly cases: readonly ParityCase[];
 }
 
@@ -67,6 +70,8 @@ export interface GroupPorts {
   readonly proxy: number;
   readonly admin: number;
   readonly upstream: number;
+  /** The upstream that speaks HTTP/2. */
+  readonly grpc: number;
   /** Nothing listens here. */
   readonly dead: number;
   readonly log: string;
@@ -108,6 +113,7 @@ function normalize(text: string, ports: GroupPorts): string {
       .replace(/\b(time\w*=)(\S+)/g, (_whole, key: string, value: string) => key + value.replace(/\d/g, "9"))
       .replace(/\b((?:ms|n)_\w+=)\d+/g, "$1N")
       .replaceAll(`127.0.0.1:${ports.upstream}`, "UPSTREAM")
+      .replaceAll(`127.0.0.1:${ports.grpc}`, "GRPC")
       .replaceAll(`127.0.0.1:${ports.dead}`, "DEAD")
       .replaceAll(`127.0.0.1:${ports.proxy}`, "PROXY")
       .replace(/127\.0\.0\.1:\d{4,5}/g, "127.0.0.1:PORT")
@@ -134,13 +140,21 @@ class Contender {
   readonly ports: GroupPorts;
   private readonly child: ChildProcess;
   private readonly upstream: RawUpstream | Http2Upstream;
+  private readonly grpcUpstream: GrpcUpstream;
   private readonly folder: string;
   output = "";
 
-  private constructor(ports: GroupPorts, child: ChildProcess, upstream: RawUpstream | Http2Upstream, folder: string) {
+  private constructor(
+    ports: GroupPorts,
+    child: ChildProcess,
+    upstream: RawUpstream | Http2Upstream,
+    grpcUpstream: GrpcUpstream,
+    folder: string,
+  ) {
     this.ports = ports;
     this.child = child;
     this.upstream = upstream;
+    this.grpcUpstream = grpcUpstream;
     this.folder = folder;
     for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
   }
@@ -149,10 +163,12 @@ class Contender {
     const folder = mkdtempSync(join(tmpdir(), `sluice-parity-${kind}-`));
     const upstream =
       group.http2Upstream === undefined ? await RawUpstream.start(group.upstream ?? {}) : await Http2Upstream.start(group.http2Upstream);
+    const grpcUpstream = await GrpcUpstream.start(group.grpcUpstream ?? {});
     const ports: GroupPorts = {
       proxy: await freePort("127.0.0.1"),
       admin: await freePort("127.0.0.1"),
       upstream: upstream.port,
+      grpc: grpcUpstream.port,
       dead: DEAD_PORT,
       log: join(folder, "access.log"),
       module: (name) => new URL(`${name}.wasm`, FILTERS).pathname,
@@ -175,7 +191,7 @@ class Contender {
       kind === "envoy"
         ? spawn(envoyBinary(), [...args, "--base-id", String(10_000 + (ports.proxy % 20_000))], { stdio: ["ignore", "pipe", "pipe"] })
         : spawn(process.execPath, [HOST, "run", ...args], { stdio: ["ignore", "pipe", "pipe"] });
-    const contender = new Contender(ports, child, upstream, folder);
+    const contender = new Contender(ports, child, upstream, grpcUpstream, folder);
     try {
       await contender.untilReady(`${kind} (${group.name})`);
     } catch (error) {
@@ -231,6 +247,7 @@ class Contender {
     const logBefore = this.logText().length;
     const outputBefore = this.output.length;
     this.upstream.take();
+    this.grpcUpstream.seen.length = 0;
     const client: string[] = [];
     for (const one of parityCase.requests) {
       const quietMs = one.end === true ? 1500 : (one.quietMs ?? 150);
@@ -249,7 +266,8 @@ class Contender {
       .split("\n")
       .filter((line) => line !== "");
     const guest = guestLines(normalize(this.output.slice(outputBefore), this.ports));
-    return { client, upstream: this.upstream.take().map((text) => normalize(text, this.ports)), log, stats, guest };
+    const upstream = [...this.upstream.take(), ...this.grpcUpstream.seen].map((text) => normalize(text, this.ports));
+    return { client, upstream, log, stats, guest };
   }
 
   async stop(): Promise<void> {
@@ -259,6 +277,7 @@ class Contender {
       await gone;
     }
     await this.upstream.close();
+    await this.grpcUpstream.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -12,6 +12,7 @@ import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases
 import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
 import { filters } from "./cases/wasm-filters.ts";
+import { wasmGrpc } from "./cases/wasm-grpc.ts";
 import { wasmHeaders } from "./cases/wasm-headers.ts";
 import { wasmNetwork } from "./cases/wasm-network.ts";
 import { wasmProperties } from "./cases/wasm-properties.ts";
@@ -44,6 +45,7 @@ const GROUPS: readonly ParityGroup[] = [
   wasmReplies,
   wasmChain,
   wasmCalls,
+  wasmGrpc,
   wasmProperties,
   wasmState,
   wasmConfiguration,

@@ -2,6 +2,7 @@
 // restriction and the generated tests all read it; a new host call is a handler and a row here.
 import { type AbiVersion, Errno, WasmResult } from "../abi.ts";
 import * as buffers from "./buffers.ts";
+import * as grpc from "./grpc.ts";
 import * as headers from "./headers.ts";
 import { AllowedIn, type HostCall, type HostCallHandler } from "./host-call.ts";
 import * as language from "./language.ts";
@@ -64,11 +65,11 @@ export const ProxyCalls: Readonly<Record<string, HostCall>> = Object.freeze({
   proxy_clear_route_cache: proxy("", V01, Callbacks, streams.clearRouteCache, true),
   proxy_send_local_response: proxy("iiiiiiii", ALL, Callbacks, streams.sendLocalResponse),
   proxy_http_call: proxy("iiiiiiiiii", ALL, Callbacks, outbound.httpCall),
-  proxy_grpc_call: proxy("iiiiiiiiiiii", ALL, Callbacks, outbound.grpcCall),
-  proxy_grpc_stream: proxy("iiiiiiiii", ALL, Callbacks, outbound.grpcStream),
-  proxy_grpc_send: proxy("iiii", ALL, Callbacks, outbound.grpcSend),
-  proxy_grpc_cancel: proxy("i", ALL, Callbacks, outbound.grpcClose),
-  proxy_grpc_close: proxy("i", ALL, Callbacks, outbound.grpcClose),
+  proxy_grpc_call: proxy("iiiiiiiiiiii", ALL, Callbacks, grpc.grpcCall),
+  proxy_grpc_stream: proxy("iiiiiiiii", ALL, Callbacks, grpc.grpcStream),
+  proxy_grpc_send: proxy("iiii", ALL, Callbacks, grpc.grpcSend),
+  proxy_grpc_cancel: proxy("i", ALL, Callbacks, grpc.grpcCancel),
+  proxy_grpc_close: proxy("i", ALL, Callbacks, grpc.grpcClose),
   proxy_get_shared_data: proxy("iiiii", ALL, Callbacks, shared.getSharedData),
   proxy_set_shared_data: proxy("iiiii", ALL, Callbacks, shared.setSharedData),
   proxy_register_shared_queue: proxy("iii", ALL, Callbacks, shared.registerSharedQueue),

@@ -1,5 +1,5 @@
-// HTTP callouts, and the gRPC functions as a host without them answers: with the statuses that every SDK survives.
-import { TokenStep, WasmResult } from "../abi.ts";
+// HTTP callouts, and the status of the last callout of either kind.
+import { WasmResult } from "../abi.ts";
 import { PairsError } from "../pairs.ts";
 import type { Vm } from "../vm.ts";
 import { isHeaderAllowed } from "./headers.ts";
@@ -47,7 +47,7 @@ export function httpCall(
   if (
     body.length > limits.maxHttpCallBodyBytes ||
     ctx.httpCallsInFlight >= limits.maxHttpCallsInFlightPerContext ||
-    root.pendingHttpCalls >= limits.maxHttpCallsInFlightPerPlugin ||
+    root.pendingHttpCalls + root.grpcCalls.size >= limits.maxHttpCallsInFlightPerPlugin ||
     (ctx.services !== undefined && ctx.httpCallsStarted >= limits.maxHttpCallsPerStream)
   ) {
     vm.countOverflow("http_call_overflow");
@@ -73,57 +73,4 @@ export function getStatus(vm: Vm, codeSlot: number, ptrSlot: number, lenSlot: nu
   const result = vm.memory.returnLatin1(root.lastStatusMessage, ptrSlot, lenSlot);
   if (result === WasmResult.Ok) vm.memory.setU32(codeSlot, root.lastStatus);
   return result;
-}
-
-/** gRPC upstreams are not offered: InternalFailure reaches every SDK as an error value. */
-export function grpcCall(
-  vm: Vm,
-  upstreamPtr: number,
-  upstreamLen: number,
-  servicePtr: number,
-  serviceLen: number,
-  methodPtr: number,
-  methodLen: number,
-  metadataPtr: number,
-  metadataLen: number,
-  messagePtr: number,
-  messageLen: number,
-  _timeoutMs: number,
-  tokenSlot: number,
-): WasmResult {
-  const { memory } = vm;
-  if (!memory.isRange(messagePtr, messageLen)) return WasmResult.InvalidMemoryAccess;
-  return grpcStream(vm, upstreamPtr, upstreamLen, servicePtr, serviceLen, methodPtr, methodLen, metadataPtr, metadataLen, tokenSlot);
-}
-
-export function grpcStream(
-  vm: Vm,
-  upstreamPtr: number,
-  upstreamLen: number,
-  servicePtr: number,
-  serviceLen: number,
-  methodPtr: number,
-  methodLen: number,
-  metadataPtr: number,
-  metadataLen: number,
-  tokenSlot: number,
-): WasmResult {
-  const { memory } = vm;
-  const readable =
-    memory.isRange(upstreamPtr, upstreamLen) &&
-    memory.isRange(servicePtr, serviceLen) &&
-    memory.isRange(methodPtr, methodLen) &&
-    memory.isRange(metadataPtr, metadataLen);
-  if (!readable || !memory.setU32(tokenSlot, 0)) return WasmResult.InvalidMemoryAccess;
-  return WasmResult.InternalFailure;
-}
-
-export function grpcSend(vm: Vm, token: number, ptr: number, len: number, _endStream: number): WasmResult {
-  if (!vm.memory.isRange(ptr, len)) return WasmResult.InvalidMemoryAccess;
-  // The kind stands in the low two bits: 2 is a gRPC stream.
-  return token % TokenStep === 2 ? WasmResult.NotFound : WasmResult.BadArgument;
-}
-
-export function grpcClose(_vm: Vm, _token: number): WasmResult {
-  return WasmResult.NotFound;
 }

@@ -3,7 +3,15 @@ import type { PluginConfig } from "../../../host/config/plugin.ts";
 import type { LogLevel, MetricType } from "../../../host/wasm/abi.ts";
 import { type Engine, type EngineInstance, v8Engine } from "../../../host/wasm/engine.ts";
 import type { PropertyValue } from "../../../host/wasm/property.ts";
-import type { HttpCallReceiver, HttpCallRequest, HttpCallResponse, VmServices } from "../../../host/wasm/services.ts";
+import type {
+  GrpcHandle,
+  GrpcReceiver,
+  GrpcRequest,
+  HttpCallReceiver,
+  HttpCallRequest,
+  HttpCallResponse,
+  VmServices,
+} from "../../../host/wasm/services.ts";
 import { SharedArena } from "../../../host/wasm/shared-arena.ts";
 import { SharedDataStore } from "../../../host/wasm/shared-data.ts";
 import { SharedQueueStore } from "../../../host/wasm/shared-queue.ts";
@@ -20,6 +28,14 @@ export interface FakeHttpCall {
   complete(response: Partial<HttpCallResponse>): void;
 }
 
+/** A gRPC stream of the test: what the guest did is recorded, and the receiver is there to be told things. */
+export interface FakeGrpcStream {
+  readonly request: GrpcRequest;
+  readonly receiver: GrpcReceiver;
+  /** "send <bytes> <endStream>", "close", "cancel". */
+  readonly done: string[];
+}
+
 export class FakeServices implements VmServices {
   readonly workerId: number;
   readonly sharedData: SharedDataStore;
@@ -28,6 +44,11 @@ export class FakeServices implements VmServices {
   readonly counters = new Map<string, number>();
   readonly series = new Map<string, { type: MetricType; value: number; observed: number[] }>();
   readonly httpCalls: FakeHttpCall[] = [];
+  readonly grpcStreams: FakeGrpcStream[] = [];
+  /** The handle takes no more messages. */
+  grpcIsFull = false;
+  /** What happens to a stream before grpcStream returns. */
+  grpcAtOnce: ((receiver: GrpcReceiver) => void) | undefined = undefined;
   readonly notified: { worker: number; queue: number }[] = [];
   clusters = ["web"];
   level = 0;
@@ -157,6 +178,22 @@ export class FakeServices implements VmServices {
     };
   }
 
+  grpcStream(request: GrpcRequest, receiver: GrpcReceiver): GrpcHandle | undefined {
+    this.grpcAtOnce?.(receiver);
+    if (this.refuseCalls) return undefined;
+    const done: string[] = [];
+    this.grpcStreams.push({ request, receiver, done });
+    return {
+      send: (message, endStream) => {
+        if (this.grpcIsFull) return false;
+        done.push(`send ${Buffer.from(message).toString()} ${endStream}`);
+        return true;
+      },
+      closeStream: () => void done.push("close"),
+      cancel: () => void done.push("cancel"),
+    };
+  }
+
   notifyQueue(worker: number, queue: number): void {
     this.notified.push({ worker, queue });
   }
@@ -204,6 +241,22 @@ export function pluginConfig(overrides: Partial<PluginConfig> = {}): PluginConfi
     reloadBaseIntervalMs: 1000,
     allowedCapabilities: undefined,
     allowOnHeadersStopIteration: false,
+    ...overrides,
+  };
+}
+
+export function grpcRequest(overrides: Partial<GrpcRequest> = {}): GrpcRequest {
+  return {
+    cluster: "web",
+    authority: "",
+    service: "svc.S",
+    method: "M",
+    metadata: [],
+    timeoutMs: 0,
+    announcedMs: 0,
+    skipEnvoyHeaders: false,
+    maxMessageBytes: 1000,
+    maxBufferedBytes: 1000,
     ...overrides,
   };
 }

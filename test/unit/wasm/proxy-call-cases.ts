@@ -1,11 +1,13 @@
 // Cases of every proxy_* host call: good arguments, and each way in which what it asks for is not there.
 import assert from "node:assert/strict";
 import { WasmResult } from "../../../host/wasm/abi.ts";
+import { grpcRequest } from "./fake-services.ts";
 import type { FakeStream } from "./fake-stream.ts";
 import type { Harness } from "./guests.ts";
 import { type Argument, at, type Case, OUT, type Outcome, PAIRS, type Row, type Setup, When } from "./trampoline.ts";
 
-const { Ok, NotFound, BadArgument, InternalFailure, InvalidMemoryAccess, Empty, CasMismatch, SerializationFailure } = WasmResult;
+const { Ok, NotFound, BadArgument, InternalFailure, InvalidMemoryAccess, Empty, CasMismatch, SerializationFailure, ParseFailure } =
+  WasmResult;
 const key = [at("x-key"), 5] as const;
 const value = [at("value"), 5] as const;
 const out = [OUT, OUT + 4] as const;
@@ -23,6 +25,16 @@ const fails = (name: string, args: readonly Argument[], result: number, setup: S
   ...setup,
 });
 const body: Setup = { when: When.RequestBody };
+const web = [at("web"), 3] as const;
+const refuseCalls = ({ services }: Harness): void => {
+  services.refuseCalls = true;
+};
+/** The plugin has a stream open, with token 6. */
+const startStream = ({ plugin }: Harness): void => {
+  const root = plugin.acquire();
+  assert.ok(root);
+  assert.equal(root.grpcCalls.start(root, grpcRequest(), undefined), 6);
+};
 
 export const ProxyCases: Record<string, Row> = {
   proxy_log: {
@@ -79,7 +91,7 @@ export const ProxyCases: Record<string, Row> = {
       good([0, 99, 5, ...out], ({ out }) => assert.equal(out(4), 0), body),
       good([0, 0, 5, ...out], ({ out }) => assert.equal(out(4), 0)),
       fails("unknown buffer", [9, 0, 5, ...out], BadArgument),
-      fails("gRPC buffer", [5, 0, 5, ...out], NotFound),
+      fails("gRPC buffer outside of its callback: empty", [5, 0, 5, ...out], Ok),
       fails("TCP buffer on HTTP", [2, 0, 5, ...out], NotFound),
       fails("no VM configuration: empty", [6, 0, 5, ...out], Ok),
       fails("plugin configuration outside on_configure", [7, 0, 5, ...out], NotFound),
@@ -214,19 +226,67 @@ export const ProxyCases: Record<string, Row> = {
   proxy_grpc_call: {
     ranges: [0, 2, 4, 6, 8],
     slots: [11],
-    cases: [fails("not offered", [...key, ...key, ...key, 0, 0, 0, 0, 100, OUT], InternalFailure)],
+    cases: [
+      good([...web, ...key, ...value, PAIRS, 24, ...value, 100, OUT], ({ harness, out }) => {
+        assert.equal(out(0), 5);
+        const [{ request, done }] = harness.services.grpcStreams;
+        assert.deepEqual([request.cluster, request.service, request.method, request.timeoutMs], ["web", "x-key", "value", 100]);
+        assert.deepEqual([request.metadata, done], [[["x-key", "value"]], ["send value true"]]);
+      }),
+      good([...web, ...key, ...value, 0, 0, 0, 0, 0, OUT], ({ harness }) => {
+        const [{ request }] = harness.services.grpcStreams;
+        assert.deepEqual([request.timeoutMs, request.announcedMs], [30_000, 0]);
+      }),
+      fails("unknown cluster", [...key, ...key, ...value, 0, 0, 0, 0, 100, OUT], ParseFailure),
+      fails("no name", [0, 0, ...key, ...value, 0, 0, 0, 0, 100, OUT], BadArgument),
+      fails("pseudo headers", [...web, ...key, ...value, PAIRS + 64, 61, 0, 0, 100, OUT], BadArgument),
+      fails("malformed metadata", [...web, ...key, ...value, ...key, 0, 0, 100, OUT], BadArgument),
+      fails("cannot be sent", [...web, ...key, ...value, 0, 0, 0, 0, 100, OUT], InternalFailure, { prepare: refuseCalls }),
+    ],
   },
   proxy_grpc_stream: {
     ranges: [0, 2, 4, 6],
     slots: [8],
-    cases: [fails("not offered", [...key, ...key, ...key, 0, 0, OUT], InternalFailure)],
+    cases: [
+      good([...web, ...key, ...value, PAIRS, 24, OUT], ({ harness, out }) => {
+        assert.equal(out(0), 6);
+        assert.equal(harness.services.grpcStreams[0].request.timeoutMs, 0);
+      }),
+      fails("unknown cluster", [...key, ...key, ...value, 0, 0, OUT], ParseFailure),
+      fails("a service that is no part of a path", [...web, PAIRS, 5, ...value, 0, 0, OUT], BadArgument),
+      fails("cannot be sent", [...web, ...key, ...value, 0, 0, OUT], InternalFailure, { prepare: refuseCalls }),
+    ],
   },
   proxy_grpc_send: {
     ranges: [1],
-    cases: [fails("no such stream", [6, ...value, 1], NotFound), fails("no stream token", [4, ...value, 1], BadArgument)],
+    cases: [
+      good([6, ...value, 1], ({ harness }) => assert.deepEqual(harness.services.grpcStreams[0].done, ["send value true"]), {
+        prepare: startStream,
+      }),
+      fails("too much waits", [6, ...value, 1], InternalFailure, {
+        prepare: (harness) => {
+          startStream(harness);
+          harness.services.grpcIsFull = true;
+        },
+      }),
+      fails("no such stream", [6, ...value, 1], NotFound),
+      fails("no stream token", [5, ...value, 1], BadArgument),
+    ],
   },
-  proxy_grpc_cancel: { cases: [fails("no such call", [5], NotFound)] },
-  proxy_grpc_close: { cases: [fails("no such call", [5], NotFound)] },
+  proxy_grpc_cancel: {
+    cases: [
+      good([6], ({ harness }) => assert.deepEqual(harness.services.grpcStreams[0].done, ["cancel"]), { prepare: startStream }),
+      fails("no such call", [5], NotFound),
+      fails("no gRPC token", [4], BadArgument),
+    ],
+  },
+  proxy_grpc_close: {
+    cases: [
+      good([6], ({ harness }) => assert.deepEqual(harness.services.grpcStreams[0].done, ["close"]), { prepare: startStream }),
+      fails("no such call", [5], NotFound),
+      fails("no gRPC token", [4], BadArgument),
+    ],
+  },
   proxy_get_shared_data: {
     ranges: [0],
     slots: [2, 3, 4],

@@ -11,6 +11,9 @@ import {
   FilterHeadersStatus,
   FilterStatus,
   FilterTrailersStatus,
+  GrpcCall,
+  GrpcStatus,
+  GrpcStream,
   HeaderList,
   HttpCall,
   HttpContext,
@@ -48,6 +51,9 @@ class Script {
     public program: string,
   ) {}
 
+  private grpc: Grpc | null = null;
+  private grpcStream: Stream | null = null;
+
   act(phase: string, args: string[], otherwise: u32): u32 {
     const commands = commandsOf(this.program, phase);
     if (commands == null) return otherwise;
@@ -58,6 +64,7 @@ class Script {
       if (command.startsWith("ret ")) code = <u32>U32.parseInt(command.slice(4));
       else if (command == "seen") answers.push(this.root.seen);
       else if (command.startsWith("call ")) answers.push(this.call(command.split(" ")));
+      else if (command.startsWith("g-")) answers.push(this.runGrpc(command.split(" ")));
       else if (command != "") answers.push(run(command, this.context, this.root.id));
     }
     log(LogLevel.Info, "#" + phase + "(" + args.join(",") + ") " + answers.join("; "));
@@ -72,6 +79,80 @@ class Script {
       list.addBytes(bytesOf(words[i].slice(0, at)), bytesOf(words[i].slice(at + 1)));
     }
     return (<u32>new Call(this, words[1]).send(words[2], list, <u32>U32.parseInt(words[3]), bytesOf(words[4]))).toString();
+  }
+
+  /**
+   * g-call PHASE UPSTREAM SERVICE METHOD TIMEOUT MESSAGE name=value…, g-open PHASE UPSTREAM SERVICE METHOD name=value…,
+   * g-send MESSAGE [end], g-end, g-cancel, g-drop: the call or stream that was begun last, of the two kinds.
+   */
+  private runGrpc(words: string[]): string {
+    const name = words[0];
+    const isCall = name == "g-call";
+    const stream = this.grpcStream;
+    if (isCall || name == "g-open") {
+      const list = new HeaderList();
+      for (let i = isCall ? 7 : 5; i < words.length; i++) {
+        const at = words[i].indexOf("=");
+        list.addBytes(bytesOf(words[i].slice(0, at)), bytesOf(words[i].slice(at + 1)));
+      }
+      const upstream = bytesOf(words[2]);
+      if (isCall) {
+        const call = new Grpc(this, words[1]);
+        this.grpc = call;
+        return (<u32>call.send(upstream, words[3], words[4], bytesOf(words[6]), <u32>U32.parseInt(words[5]), list)).toString();
+      }
+      const opened = new Stream(this, words[1]);
+      this.grpcStream = opened;
+      return (<u32>opened.open(upstream, words[3], words[4], list)).toString();
+    }
+    if (name == "g-drop") return this.grpc == null ? "none" : (<Grpc>this.grpc).cancel().toString();
+    if (stream == null) return "none";
+    if (name == "g-send") return (<u32>stream.send(bytesOf(words[1]), words.length > 2)).toString();
+    if (name == "g-end") return stream.end().toString();
+    return stream.cancel().toString();
+  }
+}
+
+class Grpc extends GrpcCall {
+  constructor(
+    private script: Script,
+    private phase: string,
+  ) {
+    super(script.context);
+  }
+
+  override onResponse(size: u32): void {
+    this.script.act(this.phase, ["response", size.toString()], 0);
+  }
+
+  override onClose(status: GrpcStatus, reason: string): void {
+    this.script.act(this.phase, ["closed", (<i32>status).toString(), reason], 0);
+  }
+}
+
+/** Its phase has the event's letter behind its name: i, m, t, c. */
+class Stream extends GrpcStream {
+  constructor(
+    private script: Script,
+    private phase: string,
+  ) {
+    super(script.context);
+  }
+
+  override onInitialMetadata(count: u32): void {
+    this.script.act(this.phase + "i", [count.toString()], 0);
+  }
+
+  override onMessage(size: u32): void {
+    this.script.act(this.phase + "m", [size.toString()], 0);
+  }
+
+  override onTrailingMetadata(count: u32): void {
+    this.script.act(this.phase + "t", [count.toString()], 0);
+  }
+
+  override onClose(status: GrpcStatus, reason: string): void {
+    this.script.act(this.phase + "c", [(<i32>status).toString(), reason], 0);
   }
 }
 

@@ -17,6 +17,11 @@ import {
   proxy_get_property,
   proxy_get_shared_data,
   proxy_get_status,
+  proxy_grpc_call,
+  proxy_grpc_cancel,
+  proxy_grpc_close,
+  proxy_grpc_send,
+  proxy_grpc_stream,
   proxy_http_call,
   proxy_increment_metric,
   proxy_log,
@@ -150,6 +155,21 @@ function bad(): string {
   return results.join(" ");
 }
 
+/** gRPC functions with tokens of nothing and with addresses that no host may accept. */
+function grpcTokens(): string {
+  const far: usize = 0xfffffff0;
+  const results: u32[] = [];
+  for (let token: u32 = 0; token < 12; token += 1) {
+    results.push(proxy_grpc_send(token, PTR, 0, 0));
+    results.push(proxy_grpc_cancel(token));
+    results.push(proxy_grpc_close(token));
+  }
+  results.push(proxy_grpc_send(2, far, 100, 0));
+  results.push(proxy_grpc_call(far, 100, PTR, 0, PTR, 0, PTR, 0, PTR, 0, 10, NUM));
+  results.push(proxy_grpc_stream(PTR, 0, far, 100, PTR, 0, PTR, 0, NUM));
+  return results.join(" ");
+}
+
 /** Runs one command for a stream, or for a root (`stream` is null then). */
 export function run(command: string, stream: Context | null, rootId: u32): string {
   const words = command.split(" ").filter((word) => word != "");
@@ -209,6 +229,7 @@ export function run(command: string, stream: Context | null, rootId: u32): strin
     return reply.send() ? "sent" : "refused";
   }
   if (name == "rawreply") return status(proxy_send_local_response(n, key.ptr, key.length, value.ptr, value.length, 0, 0, -1));
+  if (name == "g-raw") return grpcTokens();
   if (name == "continue") return status(proxy_continue_stream(n));
   if (name == "close") return status(proxy_close_stream(n));
   if (name == "filterstate") return setEnvoyFilterState(words[1], key) ? "set" : "refused";
