@@ -18,6 +18,7 @@ import { HpackDecoder } from "./hpack-decoder.ts";
 import { Keepalive, type KeepaliveOwner } from "./keepalive.ts";
 import { ReceiveWindows } from "./receive-windows.ts";
 import { SendQueue } from "./send-queue.ts";
+import { resetCode, resetReason } from "./reset-codes.ts";
 import { PeerSettings } from "./settings.ts";
 import type { Http2Stats } from "./stats.ts";
 import type { Http2Stream } from "./stream.ts";
@@ -578,33 +579,5 @@ export abstract class Http2Session implements FrameHandler, FrameWriterOwner, Ke
     this.connection.enter();
     this.fail(ErrorCode.SettingsTimeout, "http2.settings_timeout");
     this.connection.leave();
-  }
-}
-
-/** What the peer tells. */
-function resetReason(code: number): StreamResetReason {
-  switch (code) {
-    case ErrorCode.RefusedStream:
-      return "RemoteRefusedStreamReset";
-    case ErrorCode.ConnectError:
-      return "ConnectError";
-    case ErrorCode.ProtocolError:
-      return "ProtocolError";
-    default:
-      return "RemoteReset";
-  }
-}
-
-/** What the peer is told (Envoy's reset_with_error). */
-function resetCode(reason: StreamResetReason): ErrorCode {
-  switch (reason) {
-    case "LocalRefusedStreamReset":
-      return ErrorCode.RefusedStream;
-    case "ConnectionFailure":
-      return ErrorCode.ConnectError;
-    case "ProtocolError":
-      return ErrorCode.ProtocolError;
-    default:
-      return ErrorCode.InternalError;
   }
 }

@@ -22,7 +22,6 @@ export const OPENING: readonly Buffer[] = [settings([SETTINGS_WINDOW, WINDOW]), 
 
 /** Latin1, with what is no visible character as an escape. */
 function visible(bytes: Buffer): string {
-  // biome-ignore lint: none
   return JSON.stringify(bytes.latin1Slice());
 }
 
