@@ -23,6 +23,7 @@ export interface AttemptOwner {
   onUpstreamWatermark(above: boolean): void;
 }
 
+const EMPTY = new Uint8Array(0);
 const TIMER_PER_TRY = 0;
 const TIMER_PER_TRY_IDLE = 1;
 
@@ -45,6 +46,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   /** Resets are counted where they are frames of their own, as in Envoy; over HTTP/1.1 the connection ends. */
   private multiplexed = false;
   responseStarted = false;
+  private response: HeaderMap | undefined = undefined;
   requestSent = false;
   private readonly perTryTimer = new Timer(this, TIMER_PER_TRY);
   private readonly perTryIdleTimer = new Timer(this, TIMER_PER_TRY_IDLE);
@@ -163,6 +165,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   decodeHeaders(headers: HeaderMap, endStream: boolean): void {
     this.touch();
     this.responseStarted = true;
+    this.response = headers;
     if (endStream) this.complete();
     this.owner.onUpstreamHeaders(this, headers, endStream);
   }
@@ -195,11 +198,18 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     if (!this.over && this.pushedBack > 0) this.pushBack(false);
   }
 
-  /** The answer is whole. Before the end of its request, the codec gives up the rest of that; a tunnel has two ends. */
+  /** The answer is whole. Before the end of its request, the codec gives up the rest of that; a tunnel is told that nothing more comes. */
   private complete(): void {
-    if (!this.requestEnded && this.multiplexed && this.headers.get(":method") !== "CONNECT" && !this.headers.has("upgrade"))
-      this.cluster.stats.upstreamRqTxReset.inc();
+    if (!this.requestEnded && this.multiplexed) {
+      if (this.isTunnel) this.encoder?.encodeData(EMPTY, true);
+      else this.cluster.stats.upstreamRqTxReset.inc();
+    }
     this.end();
+  }
+
+  private get isTunnel(): boolean {
+    const status = this.response?.get(":status") ?? "";
+    return status === "101" || (status.startsWith("2") && this.headers.get(":method") === "CONNECT");
   }
 
   /** The exchange is over, one way or the other: counters back, timers off. */

@@ -239,7 +239,8 @@ test("a client that goes away ends its request upstream", async (t) => {
   const [connection] = proxy.upstream.connections;
   await proxy.upstream.until(() => connection.isClosed);
   assert.equal(proxy.gauge("cluster.service.upstream_rq_active"), 0);
-  assert.equal(proxy.counter("cluster.service.upstream_rq_tx_reset"), 1);
+  // Over HTTP/1.1 the connection ends: resets are counted where they are frames, as in Envoy.
+  assert.equal(proxy.counter("cluster.service.upstream_rq_tx_reset"), 0);
   assert.equal(proxy.counter("http.in.downstream_rq_rx_reset"), 1);
   assert.equal(proxy.gauge("http.in.downstream_rq_active"), 0);
 });

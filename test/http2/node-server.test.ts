@@ -116,8 +116,8 @@ test("tunnels, a refused stream, an answer before the end of its request, a requ
   assert.equal(connect.text, "plain ");
   assert.equal(upgrade.status, "101");
   assert.deepEqual(upgrade.headers.slice(-2), [
-    ["connection", "upgrade"],
     ["upgrade", "websocket"],
+    ["connection", "upgrade"],
   ]);
   assert.equal(upgrade.text, "websocket /chat");
   assert.deepEqual(refused.reset, ["RemoteRefusedStreamReset", "http2.remote_refuse"]);
