@@ -25,7 +25,7 @@ class StreamSocket extends Duplex {
       if (!this.push(chunk)) stream.pause();
     });
     stream.on("end", () => this.push(null));
-    stream.on("error", (error) => this.destroy(error));
+    stream.on("error", (error: Error) => this.destroy(error));
     stream.on("close", () => this.destroy());
   }
 
@@ -66,7 +66,7 @@ function socketOverHttp2(port: number, path: string): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const session = connect(`http://127.0.0.1:${port}`);
     session.once("error", reject);
-    session.once("remoteSettings", (settings) => {
+    session.once("remoteSettings", (settings: { readonly enableConnectProtocol?: boolean }) => {
       if (settings.enableConnectProtocol !== true) {
         reject(new Error("the server does not offer extended CONNECT"));
         return;

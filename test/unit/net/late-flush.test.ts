@@ -1,7 +1,7 @@
 // A connection that flushes late: what it was given in one event leaves once, in order, whatever became of the read buffer meanwhile.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { test } from "node:test";
 import { Clock } from "../../../host/base/clock.ts";
 import { READ_BUFFER } from "../../../host/base/read-buffer.ts";
@@ -26,7 +26,7 @@ for (const late of [false, true]) {
       connection.destroy();
       server.close();
     });
-    const [peer] = await accepted;
+    const [peer] = (await accepted) as [Socket];
     await once(reader.socket, "connect");
     let got = "";
     peer.on("data", (data: Buffer) => {
