@@ -1,6 +1,17 @@
 // One exchange over HTTP/2 on a fresh connection: sends frames written by hand, returns as text what came back on each stream until
 // the peer closes or goes quiet. What is nobody's business (SETTINGS, windows, PING, how a body was cut) is left out.
-import { headers as headersFrame, data, F, type Pairs, PREFACE, RawPeer, type SeenFrame, settings, T, windowUpdate } from "../support/http2-frames.ts";
+import {
+  headers as headersFrame,
+  data,
+  F,
+  type Pairs,
+  PREFACE,
+  RawPeer,
+  type SeenFrame,
+  settings,
+  T,
+  windowUpdate,
+} from "../support/http2-frames.ts";
 
 const BETWEEN_MS = 40;
 const WINDOW = 1 << 20;
@@ -11,7 +22,6 @@ export const OPENING: readonly Buffer[] = [settings([SETTINGS_WINDOW, WINDOW]), 
 
 /** Latin1, with what is no visible character as an escape. */
 function visible(bytes: Buffer): string {
-  // biome-ignore lint: none
   return JSON.stringify(bytes.latin1Slice());
 }
 

@@ -6,11 +6,26 @@ import { OPENING, settingsAck, StreamText } from "./http2-client.ts";
 /** A frame for the stream; a pause in ms; or the end of the connection. */
 export type AnswerStep = ((streamId: number, peer: RawPeer) => Buffer) | number | "close";
 
-export const status = (code: string, more: Pairs = []): AnswerStep => (id) => headers(id, [[":status", code], ...more], F.endHeaders);
-export const statusEnd = (code: string, more: Pairs = []): AnswerStep => (id) => headers(id, [[":status", code], ...more]);
-export const body = (text: string): AnswerStep => (id) => data(id, text);
-export const bodyEnd = (text: string): AnswerStep => (id) => data(id, text, F.end);
-export const trailersEnd = (pairs: Pairs): AnswerStep => (id) => headers(id, pairs);
+export const status =
+  (code: string, more: Pairs = []): AnswerStep =>
+  (id) =>
+    headers(id, [[":status", code], ...more], F.endHeaders);
+export const statusEnd =
+  (code: string, more: Pairs = []): AnswerStep =>
+  (id) =>
+    headers(id, [[":status", code], ...more]);
+export const body =
+  (text: string): AnswerStep =>
+  (id) =>
+    data(id, text);
+export const bodyEnd =
+  (text: string): AnswerStep =>
+  (id) =>
+    data(id, text, F.end);
+export const trailersEnd =
+  (pairs: Pairs): AnswerStep =>
+  (id) =>
+    headers(id, pairs);
 
 export interface Http2Answer {
   readonly steps: readonly AnswerStep[];
@@ -18,7 +33,15 @@ export interface Http2Answer {
   readonly early?: boolean;
 }
 
-const DEFAULT: Http2Answer = { steps: [status("200", [["content-length", "2"], ["x-up", "1"]]), bodyEnd("ok")] };
+const DEFAULT: Http2Answer = {
+  steps: [
+    status("200", [
+      ["content-length", "2"],
+      ["x-up", "1"],
+    ]),
+    bodyEnd("ok"),
+  ],
+};
 
 export class Http2Upstream {
   port = 0;

@@ -154,7 +154,13 @@ const CONVERSATIONS: Readonly<Record<string, (setting: Setting, t: TestContext) 
 };
 
 /** What is over leaves nothing behind. */
-const GAUGES = ["http.in.downstream_cx_upgrades_active", "http.in.downstream_rq_active", "cluster.service.upstream_rq_active", "http2.streams_active", "cluster.service.http2.streams_active"];
+const GAUGES = [
+  "http.in.downstream_cx_upgrades_active",
+  "http.in.downstream_rq_active",
+  "cluster.service.upstream_rq_active",
+  "http2.streams_active",
+  "cluster.service.http2.streams_active",
+];
 
 export function testWebSockets(down: Protocol, up: Protocol): void {
   test(`websockets, ${down} to ${up}`, async (t) => {

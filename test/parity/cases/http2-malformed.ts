@@ -5,11 +5,13 @@ import type { GroupPorts, ParityCase, ParityGroup } from "../harness.ts";
 import { begin, end, frames, get, trailers } from "../http2-client.ts";
 import { http2Log, SAYS_SO } from "./http2.ts";
 
-const config = (hcm: object, common: object = {}) => (ports: GroupPorts): object =>
-  bootstrap(ports, {
-    logFormat: http2Log,
-    hcm: { max_request_headers_kb: 4, common_http_protocol_options: { max_headers_count: 20, ...common }, ...hcm },
-  });
+const config =
+  (hcm: object, common: object = {}) =>
+  (ports: GroupPorts): object =>
+    bootstrap(ports, {
+      logFormat: http2Log,
+      hcm: { max_request_headers_kb: 4, common_http_protocol_options: { max_headers_count: 20, ...common }, ...hcm },
+    });
 
 const M = [":method", "GET"] as const;
 const S = [":scheme", "http"] as const;
@@ -46,16 +48,39 @@ const MALFORMED: readonly (readonly [name: string, fields: Pairs])[] = [
   [":protocol without CONNECT", [M, S, P, A, [":protocol", "websocket"]]],
 ];
 
-const codec = ["http2.rx_messaging_error", "http2.tx_reset", "http.parity.downstream_cx_protocol_error", "http.parity.downstream_rq_rx_reset"];
+const codec = [
+  "http2.rx_messaging_error",
+  "http2.tx_reset",
+  "http.parity.downstream_cx_protocol_error",
+  "http.parity.downstream_rq_rx_reset",
+];
 
 const NAMED = { without: { parts: ["log"], why: "the detail names the fault here; Envoy calls it http2.remote_reset" } } as const;
 
 const BODIES: readonly ParityCase[] = [
-  { name: "less body than announced", requests: [frames([begin(1, "/up", [["content-length", "5"]]), end(1, "abc")])], stats: codec, ...NAMED },
-  { name: "more body than announced", requests: [frames([begin(1, "/up", [["content-length", "2"]]), end(1, "abc")])], stats: codec, ...NAMED },
+  {
+    name: "less body than announced",
+    requests: [frames([begin(1, "/up", [["content-length", "5"]]), end(1, "abc")])],
+    stats: codec,
+    ...NAMED,
+  },
+  {
+    name: "more body than announced",
+    requests: [frames([begin(1, "/up", [["content-length", "2"]]), end(1, "abc")])],
+    stats: codec,
+    ...NAMED,
+  },
   { name: "no body where one is announced", requests: [frames(get(1, "/up", [["content-length", "5"]], "POST"))], stats: codec },
-  { name: "a pseudo-header in trailers", requests: [frames([begin(1, "/up"), data(1, "abc"), trailers(1, [[":path", "/x"]])])], stats: codec },
-  { name: "trailers that are no end", requests: [frames([begin(1, "/up"), data(1, "abc"), headers(1, [["x-t", "1"]], F.endHeaders)])], stats: codec },
+  {
+    name: "a pseudo-header in trailers",
+    requests: [frames([begin(1, "/up"), data(1, "abc"), trailers(1, [[":path", "/x"]])])],
+    stats: codec,
+  },
+  {
+    name: "trailers that are no end",
+    requests: [frames([begin(1, "/up"), data(1, "abc"), headers(1, [["x-t", "1"]], F.endHeaders)])],
+    stats: codec,
+  },
 ];
 
 export const http2Malformed: ParityGroup = {
@@ -105,13 +130,33 @@ export const http2Limits: ParityGroup = {
     { name: "headers too large", requests: [frames(get(1, "/up", [["x-a", "a".repeat(6000)]]), get(3, "/after"))], stats: overflow },
     { name: "a header under the limit of size", requests: [frames(get(1, "/up", [["x-a", "a".repeat(3900)]]))], stats: overflow },
     { name: "a path too large", requests: [frames(get(1, `/${"a".repeat(6000)}`))], stats: overflow },
-    { name: "trailers too large", requests: [frames([begin(1, "/hang"), data(1, "a"), trailers(1, [["x-a", "a".repeat(6000)]])])], stats: overflow },
-    { name: "underscores", requests: [frames(get(1, "/up", [["x_a", "1"]]), get(3, "/a_b", [["x-a", "b_c"]]))], stats: ["http2.requests_rejected_with_underscores_in_headers", "http2.tx_reset"] },
-    { name: "more streams than allowed", requests: [frames(get(1, "/hang"), get(3, "/hang"), get(5, "/up"))], stats: ["http2.stream_refused_errors", "http2.tx_reset"], differs: "the stream is refused here (RFC 9113 5.1.2); Envoy ends the connection" },
-    { name: "PING, unknown frames, PRIORITY", requests: [frames([ping(), frame(0x42, 0, 0, "abc"), frame(T.priority, 0, 1, Buffer.concat([uint32(0), Buffer.from([1])])), get(1, "/up")])] },
+    {
+      name: "trailers too large",
+      requests: [frames([begin(1, "/hang"), data(1, "a"), trailers(1, [["x-a", "a".repeat(6000)]])])],
+      stats: overflow,
+    },
+    {
+      name: "underscores",
+      requests: [frames(get(1, "/up", [["x_a", "1"]]), get(3, "/a_b", [["x-a", "b_c"]]))],
+      stats: ["http2.requests_rejected_with_underscores_in_headers", "http2.tx_reset"],
+    },
+    {
+      name: "more streams than allowed",
+      requests: [frames(get(1, "/hang"), get(3, "/hang"), get(5, "/up"))],
+      stats: ["http2.stream_refused_errors", "http2.tx_reset"],
+      differs: "the stream is refused here (RFC 9113 5.1.2); Envoy ends the connection",
+    },
+    {
+      name: "PING, unknown frames, PRIORITY",
+      requests: [
+        frames([ping(), frame(0x42, 0, 0, "abc"), frame(T.priority, 0, 1, Buffer.concat([uint32(0), Buffer.from([1])])), get(1, "/up")]),
+      ],
+    },
     {
       name: "HEADERS that depend on themselves",
-      requests: [frames(frame(T.headers, F.end | F.endHeaders | F.priority, 1, Buffer.concat([uint32(1), Buffer.from([1]), block([M, S, P, A])])))],
+      requests: [
+        frames(frame(T.headers, F.end | F.endHeaders | F.priority, 1, Buffer.concat([uint32(1), Buffer.from([1]), block([M, S, P, A])]))),
+      ],
       differs: "priorities mean nothing here (RFC 9113 5.3.2); Envoy ends the connection",
     },
     ...connectionErrors.map(([name, ...sent]) => ({
@@ -127,6 +172,18 @@ export const http2Underscores: ParityGroup = {
   name: "HTTP/2, underscores are dropped",
   config: config({}, { headers_with_underscores_action: "DROP_HEADER" }),
   cases: [
-    { name: "underscores", requests: [frames(get(1, "/up", [["x_a", "1"], ["x-b", "2"], ["_", "3"]]))], stats: ["http2.dropped_headers_with_underscores"] },
+    {
+      name: "underscores",
+      requests: [
+        frames(
+          get(1, "/up", [
+            ["x_a", "1"],
+            ["x-b", "2"],
+            ["_", "3"],
+          ]),
+        ),
+      ],
+      stats: ["http2.dropped_headers_with_underscores"],
+    },
   ],
 };
