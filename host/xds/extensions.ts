@@ -1,6 +1,6 @@
 // The HTTP filters whose configuration is read here. The composition root may add rows of its own.
 import type { HttpFilterExtension } from "../config/extension.ts";
-import type { RouterConfig } from "../config/listener.ts";
+import type { GrpcStatsConfig, RouterConfig } from "../config/listener.ts";
 import { parseAccessLogs } from "./resources/access-log.ts";
 import { parsePluginConfig } from "./resources/wasm-plugin.ts";
 
@@ -36,4 +36,28 @@ const wasm: HttpFilterExtension = {
   },
 };
 
-export const builtInHttpFilters: readonly HttpFilterExtension[] = [router, wasm];
+const grpcStats: HttpFilterExtension = {
+  name: "envoy.filters.http.grpc_stats",
+  typeNames: ["envoy.extensions.filters.http.grpc_stats.v3.FilterConfig"],
+  isTerminal: false,
+  parse(reader, { name, disabled }) {
+    const services = reader.message("individual_method_stats_allowlist")?.messages("services") ?? [];
+    const listed = services.flatMap((service) => service.texts("method_names").map((method) => [service.text("name"), method] as const));
+    const config: GrpcStatsConfig = {
+      emitFilterState: reader.flag("emit_filter_state"),
+      methods: reader.flag("stats_for_all_methods") ? "all" : listed,
+      enableUpstreamStats: reader.flag("enable_upstream_stats"),
+      replaceDots: reader.flag("replace_dots_in_grpc_service_name"),
+    };
+    return { kind: "grpc_stats", name, disabled, config };
+  },
+};
+
+const grpcWeb: HttpFilterExtension = {
+  name: "envoy.filters.http.grpc_web",
+  typeNames: ["envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"],
+  isTerminal: false,
+  parse: (_reader, { name, disabled }) => ({ kind: "grpc_web", name, disabled }),
+};
+
+export const builtInHttpFilters: readonly HttpFilterExtension[] = [router, wasm, grpcStats, grpcWeb];
