@@ -61,6 +61,8 @@ export interface FilterChainMatch {
 export type HttpFilterConfig =
   | { readonly kind: "router"; readonly name: string; readonly disabled: boolean; readonly config: RouterConfig }
   | { readonly kind: "wasm"; readonly name: string; readonly disabled: boolean; readonly plugin: PluginConfig }
+  | { readonly kind: "grpc_stats"; readonly name: string; readonly disabled: boolean; readonly config: GrpcStatsConfig }
+  | { readonly kind: "grpc_web"; readonly name: string; readonly disabled: boolean }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
   | {
       readonly kind: "discovery";
@@ -77,6 +79,15 @@ export interface RouterConfig {
   readonly strictCheckHeaders: readonly string[];
   readonly respectExpectedRqTimeout: boolean;
   readonly upstreamLogs: readonly AccessLog[];
+}
+
+export interface GrpcStatsConfig {
+  readonly emitFilterState: boolean;
+  /** Which methods have statistics of their own: [service, method]. The others share some without names. */
+  readonly methods: "all" | readonly (readonly [string, string])[];
+  readonly enableUpstreamStats: boolean;
+  /** replace_dots_in_grpc_service_name. */
+  readonly replaceDots: boolean;
 }
 
 export interface HttpConnectionManager {

@@ -9,6 +9,8 @@ import { HeaderMap } from "../http/header-map.ts";
 import { type RouterContext, RouterFilter } from "../router/router-filter.ts";
 import type { RouterStats } from "../router/router-stats.ts";
 import type { ExtensionContext } from "./context.ts";
+import { GrpcStatsFactory } from "./grpc-stats-filter.ts";
+import { GrpcWebFactory } from "./grpc-web-filter.ts";
 
 export interface FilterContextInfo {
   readonly statPrefix: string;
@@ -67,21 +69,41 @@ const WASM: FilterRow<"wasm"> = {
   create: (config, info, ctx) => ctx.wasmFilter(config.name, config.plugin, directionNumber(info.listener)),
 };
 
-export const HTTP_FILTERS = { router: ROUTER, wasm: WASM } as const;
+const GRPC_STATS: FilterRow<"grpc_stats"> = {
+  name: "envoy.filters.http.grpc_stats",
+  status: "stable",
+  securityPosture: "unknown",
+  create: (config, _info, ctx) => new GrpcStatsFactory(config.name, config.config, ctx.stats, ctx.clusters),
+};
+
+const GRPC_WEB: FilterRow<"grpc_web"> = {
+  name: "envoy.filters.http.grpc_web",
+  status: "stable",
+  securityPosture: "robust_to_untrusted_downstream_and_upstream",
+  create: (config, _info, ctx) => new GrpcWebFactory(config.name, ctx.stats, ctx.clusters),
+};
+
+export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB } as const;
 
 export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;
+}
+
+function withDisabled(factory: StreamFilterFactory, disabled: boolean): StreamFilterFactory {
+  if (disabled) factory.disabled = true;
+  return factory;
 }
 
 function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: ExtensionContext): StreamFilterFactory | undefined {
   switch (config.kind) {
     case "router":
       return ROUTER.create(config, info, ctx);
-    case "wasm": {
-      const factory = WASM.create(config, info, ctx);
-      if (factory !== undefined && config.disabled) factory.disabled = true;
-      return factory;
-    }
+    case "wasm":
+      return withDisabled(WASM.create(config, info, ctx), config.disabled);
+    case "grpc_stats":
+      return withDisabled(GRPC_STATS.create(config, info, ctx), config.disabled);
+    case "grpc_web":
+      return withDisabled(GRPC_WEB.create(config, info, ctx), config.disabled);
     case "discovery":
       throw new Error(`http filters: ${config.name} was not resolved before it was made`);
   }

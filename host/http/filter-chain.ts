@@ -61,6 +61,12 @@ export class HalfState {
     return this.inData || (this.buffer !== undefined && this.buffer.length > 0) ? this.buffer : undefined;
   }
 
+  /** Bytes of the filter's own, which go on when it lets go of what it holds. */
+  addBody(data: Uint8Array): void {
+    this.buffer ??= new BodyBuffer();
+    this.buffer.append(data);
+  }
+
   takeBody(): Uint8Array {
     if (this.buffer === undefined || this.buffer.length === 0) return EMPTY;
     const body = this.buffer.bytes();

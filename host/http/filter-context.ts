@@ -64,6 +64,9 @@ export class FilterContext implements FilterCallbacks {
   addEncodedTrailers(): HeaderMap {
     return this.stream.encode.addTrailers(newHeaderMap);
   }
+  addEncodedData(data: Uint8Array): void {
+    this.encodeState?.addBody(data);
+  }
   sendLocalReply(reply: LocalReply): void {
     this.stream.sendLocalReply(reply);
   }

@@ -93,6 +93,8 @@ export interface FilterCallbacks {
   /** Adds trailers in the data callback that ends the stream. */
   addDecodedTrailers(): HeaderMap;
   addEncodedTrailers(): HeaderMap;
+  /** Puts bytes behind the body, in encodeTrailers: the trailers follow them. */
+  addEncodedData(data: Uint8Array): void;
   /** Answers instead of the upstream. After the response has started the stream is reset. Later calls are ignored. */
   sendLocalReply(reply: LocalReply): void;
   /** Aborts the stream both ways. */

@@ -2,7 +2,7 @@
 // mutations and local replies. Each operator is a row of OPERATORS; a format names an unknown one only to be refused.
 import { formatStartTime } from "./format-time.ts";
 import type { HeaderMap } from "./header-map.ts";
-import { isGrpcRequest } from "./grpc.ts";
+import { grpcStatusOf, isGrpcRequest } from "./grpc.ts";
 import { formatResponseFlags } from "./response-flags.ts";
 import type { StreamInfo } from "./stream-info.ts";
 import { tlsOperators } from "./tls-operators.ts";
@@ -299,7 +299,9 @@ const GRPC_NAMES = [
 export function grpcStatusNumber(info: StreamInfo): number | undefined {
   if (!isGrpcRequest(info.requestHeaders)) return undefined;
   const text = info.responseTrailers?.get("grpc-status") ?? info.responseHeaders?.get("grpc-status");
-  return text === undefined || !/^\d+$/.test(text) ? undefined : Number(text);
+  // An answer that is no gRPC has the status that its code stands for.
+  if (text === undefined) return info.responseCode === 0 ? undefined : grpcStatusOf(info.responseCode);
+  return !/^\d+$/.test(text) ? undefined : Number(text);
 }
 
 function grpcStatus(argument: string | undefined): Provider {

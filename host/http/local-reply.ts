@@ -45,7 +45,7 @@ export function buildLocalReply(
     info.responseCode = out.status;
     headers.set(":status", String(out.status));
   }
-  if (isGrpcRequest(requestHeaders)) {
+  if (!info.isGrpcWeb && isGrpcRequest(requestHeaders)) {
     headers.set(":status", "200");
     headers.set("content-type", "application/grpc");
     headers.add("grpc-status", String(reply.grpcStatus ?? grpcStatusOf(out.status)));

@@ -62,6 +62,8 @@ export class StreamInfo {
   /** 0 until known. */
   responseCode = 0;
   responseCodeDetails = "";
+  /** The client speaks gRPC-Web: its request is gRPC only behind the filter that translates, and so are answers. */
+  isGrpcWeb = false;
   /** A local reply has set the details, be it to nothing: then they are empty, not absent. */
   hasDetails = false;
   /** Under which statistics count the cluster, when that is not its name. */

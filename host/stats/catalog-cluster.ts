@@ -20,6 +20,20 @@ const breaker = (priority: string): readonly StatRow[] => [
   [`circuit_breakers.${priority}.remaining_retries`, "gauge", "", "Retries that are still allowed (track_remaining)"],
 ];
 
+/** What is counted of a gRPC method, or of the calls that have no statistics of their own. */
+const grpcCalls = (scope: string, of: string): readonly StatRow[] => [
+  [`${scope}success`, "counter", "", `Calls${of} that ended with OK`],
+  [`${scope}failure`, "counter", "", `Calls${of} that ended otherwise`],
+  [`${scope}total`, "counter", "", `Calls${of} that ended`],
+  [`${scope}<number>`, "counter", "", `Calls${of} that ended with this status`],
+];
+
+const grpcMessages = (scope: string, of: string): readonly StatRow[] => [
+  [`${scope}request_message_count`, "counter", "", `Messages to the upstream${of}`],
+  [`${scope}response_message_count`, "counter", "", `Messages from the upstream${of}`],
+  [`${scope}upstream_rq_time`, "histogram", "milliseconds", `From the first byte sent to the last one received${of}`],
+];
+
 export const CLUSTER_GROUPS: readonly StatGroup[] = [
   {
     prefix: "cluster.<cluster_name>.",
@@ -119,5 +133,20 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
       ["rq_timeout", "counter", "", "Requests that timed out"],
       ["rq_active", "gauge", "", "Requests in progress"],
     ],
+  },
+  {
+    prefix: "cluster.<cluster_name>.grpc.",
+    about: "gRPC calls (grpc_stats); names of at most 1000 methods, the others count as calls without a name",
+    stats: [
+      ...grpcCalls("", " without a name"),
+      ...grpcMessages("", " without a name"),
+      ...grpcCalls("<service>.<method>.", " of this method"),
+      ...grpcMessages("<service>.<method>.", " of this method"),
+    ],
+  },
+  {
+    prefix: "cluster.<cluster_name>.grpc-web.",
+    about: "gRPC-Web calls (grpc_web), as above",
+    stats: [...grpcCalls("", " without a name"), ...grpcCalls("<service>.<method>.", " of this method")],
   },
 ];

@@ -1,6 +1,6 @@
 // The HTTP and network filters whose configuration is read here. The composition root may add rows of its own.
 import type { ExtensionTable, HttpFilterExtension, NetworkFilterExtension } from "../config/extension.ts";
-import type { RouterConfig } from "../config/listener.ts";
+import type { GrpcStatsConfig, RouterConfig } from "../config/listener.ts";
 import { parseAccessLogs } from "./resources/access-log.ts";
 import { parseConnectionManager } from "./resources/connection-manager.ts";
 import { readDataSource } from "./resources/data-source.ts";
@@ -39,6 +39,30 @@ const wasm: HttpFilterExtension = {
     const plugin = config === undefined ? undefined : parsePluginConfig(config, ctx);
     return plugin === undefined ? undefined : { kind: "wasm", name, disabled, plugin };
   },
+};
+
+const grpcStats: HttpFilterExtension = {
+  name: "envoy.filters.http.grpc_stats",
+  typeNames: ["envoy.extensions.filters.http.grpc_stats.v3.FilterConfig"],
+  isTerminal: false,
+  parse(reader, { name, disabled }) {
+    const services = reader.message("individual_method_stats_allowlist")?.messages("services") ?? [];
+    const listed = services.flatMap((service) => service.texts("method_names").map((method) => [service.text("name"), method] as const));
+    const config: GrpcStatsConfig = {
+      emitFilterState: reader.flag("emit_filter_state"),
+      methods: reader.flag("stats_for_all_methods") ? "all" : listed,
+      enableUpstreamStats: reader.flag("enable_upstream_stats"),
+      replaceDots: reader.flag("replace_dots_in_grpc_service_name"),
+    };
+    return { kind: "grpc_stats", name, disabled, config };
+  },
+};
+
+const grpcWeb: HttpFilterExtension = {
+  name: "envoy.filters.http.grpc_web",
+  typeNames: ["envoy.extensions.filters.http.grpc_web.v3.GrpcWeb"],
+  isTerminal: false,
+  parse: (_reader, { name, disabled }) => ({ kind: "grpc_web", name, disabled }),
 };
 
 const networkFilter = (
@@ -93,4 +117,4 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm], networkFilters };
+export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb], networkFilters };

@@ -81,8 +81,9 @@ class Exchange {
       else if ("untilBytes" in step) await this.until(() => this.body.length >= step.untilBytes);
       else if ("waitMs" in step) await new Promise((resolve) => setTimeout(resolve, step.waitMs));
       else if ("headers" in step) {
+        const waitForTrailers = !steps.some((other) => "end" in other);
         stream.on("wantTrailers", () => stream.sendTrailers(this.trailers));
-        stream.respond({ ":status": 200, "content-type": "application/grpc", ...step.headers }, { waitForTrailers: true });
+        stream.respond({ ":status": 200, "content-type": "application/grpc", ...step.headers }, { waitForTrailers });
       } else if ("only" in step) {
         stream.respond({ ":status": 200, "content-type": "application/grpc", ...step.only }, { endStream: true });
       } else if ("message" in step) await this.write(frameMessage(Buffer.from(step.message, "latin1")));
@@ -91,8 +92,6 @@ class Exchange {
         this.trailers = Object.fromEntries(Object.entries(step.trailers).map(([name, value]) => [name, String(value)]));
         stream.end();
       } else if ("end" in step) {
-        stream.removeAllListeners("wantTrailers");
-        stream.on("wantTrailers", () => stream.close());
         stream.end();
       } else if ("reset" in step) stream.close(step.reset);
       else stream.session?.destroy();

@@ -3,6 +3,7 @@ import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { adminOutput } from "./cases/admin.ts";
 import { failures } from "./cases/failures.ts";
 import { grpc } from "./cases/grpc.ts";
+import { grpcStats, grpcWeb } from "./cases/grpc-filters.ts";
 import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
@@ -28,6 +29,8 @@ const GROUPS: readonly ParityGroup[] = [
   address,
   failures,
   grpc,
+  ...grpcStats,
+  grpcWeb,
   adminOutput,
   ...accessLogs,
   accessLogFilters,

@@ -119,6 +119,9 @@ export class FakeStream implements FilterCallbacks {
     return this.responseTrailerMap;
   }
 
+  addEncodedData(): void {
+    this.events.push("addEncodedData");
+  }
   sendLocalReply(reply: LocalReply): void {
     this.replies.push(reply);
     if (this.passReplies && this.replies.length === 1) this.encodeHeaders(String(reply.status));
