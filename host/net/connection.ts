@@ -3,7 +3,7 @@
 // slices, and the flush copies small ones into one scratch buffer instead of paying for a vectored write.
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { isVolatile } from "../base/read-buffer.ts";
+import { isVolatile, retain } from "../base/read-buffer.ts";
 import { type Flusher, SCRATCH_BYTES } from "./flusher.ts";
 import { type SocketReader, TlsReader } from "./socket-reader.ts";
 import { transportFailure } from "./tls-errors.ts";
@@ -161,7 +161,8 @@ export class Connection {
   writeBytes(data: Uint8Array): void {
     if (this.closed || this.closing || data.length === 0) return;
     if (this.block !== undefined) this.seal();
-    this.pending.push(data);
+    // The read buffer is filled again before a late flush.
+    this.pending.push(this.flushesLate ? retain(data) : data);
     this.pendingBytes += data.length;
     this.markDirty();
   }
