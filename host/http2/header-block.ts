@@ -32,7 +32,13 @@ export interface HeaderRules {
 const MAX_COOKIE_CRUMBS = 128;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 /** Visible ASCII without "#": a fragment is not sent (RFC 9110 7.1), and HTTP/1.1 could not carry it. */
-const BAD_PATH_BYTE = /[^!"$-~]/;
+function isPathText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c <= 0x20 || c >= 0x7f || c === 0x23) return false;
+  }
+  return text.length > 0;
+}
 
 export class HeaderBlock implements FieldSink {
   headers = new HeaderMap();
@@ -56,6 +62,8 @@ export class HeaderBlock implements FieldSink {
   private authority: string | undefined = undefined;
   private protocol: string | undefined = undefined;
   private host: string | undefined = undefined;
+  /** The one that was looked at last: on one connection it seldom changes. */
+  private goodAuthority = "";
 
   constructor(rules: HeaderRules) {
     this.rules = rules;
@@ -82,8 +90,10 @@ export class HeaderBlock implements FieldSink {
     this.host = undefined;
     if (kind === BlockKind.Request) {
       // The order that both codecs have; finishRequest() fills them in.
-      this.headers.names.push(":authority", ":path", ":method", ":scheme");
-      this.headers.values.push("", "", "", "");
+      this.headers.push(":authority", "");
+      this.headers.push(":path", "");
+      this.headers.push(":method", "");
+      this.headers.push(":scheme", "");
     }
   }
 
@@ -103,8 +113,7 @@ export class HeaderBlock implements FieldSink {
 
   private add(name: string, value: string): void {
     this.sawOrdinary = true;
-    this.headers.names.push(name);
-    this.headers.values.push(value);
+    this.headers.push(name, value);
   }
 
   private onUnderscore(): void {
@@ -164,11 +173,11 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     if (this.kind === BlockKind.Response) {
-      if (field !== Field.Status || this.status !== 0 || !/^[1-5]\d\d$/.test(value)) this.fault = Fault.InvalidField;
+      const status = value.length === 3 ? parseLength(value) : -1;
+      if (field !== Field.Status || this.status !== 0 || status < 100 || status > 599) this.fault = Fault.InvalidField;
       else {
-        this.status = Number(value);
-        this.headers.names.push(":status");
-        this.headers.values.push(value);
+        this.status = status;
+        this.headers.push(":status", value);
       }
       return;
     }
@@ -186,12 +195,13 @@ export class HeaderBlock implements FieldSink {
         this.scheme = value;
         return true;
       case Field.Path:
-        if (this.path !== undefined || value === "" || BAD_PATH_BYTE.test(value)) return false;
+        if (this.path !== undefined || !isPathText(value)) return false;
         this.path = value;
         return true;
       case Field.Authority:
-        if (this.authority !== undefined || !isAuthority(value)) return false;
+        if (this.authority !== undefined || (value !== this.goodAuthority && !isAuthority(value))) return false;
         this.authority = value;
+        this.goodAuthority = value;
         return true;
       case Field.Protocol:
         if (this.protocol !== undefined || !this.rules.allowConnect || !isToken(value)) return false;
@@ -232,8 +242,8 @@ export class HeaderBlock implements FieldSink {
     // RFC 8441 5: what HTTP/1.1 calls an upgrade.
     this.upgrade = this.protocol.toLowerCase();
     values[2] = "GET";
-    names.push("connection", "upgrade");
-    values.push("upgrade", this.protocol);
+    this.headers.push("connection", "upgrade");
+    this.headers.push("upgrade", this.protocol);
   }
 
   private isPath(path: string): boolean {
