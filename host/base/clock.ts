@@ -41,7 +41,7 @@ export class Timer {
 /** All timers of one duration, soonest first: appending keeps the order because the duration is the same for all. */
 class TimerQueue {
   private readonly clock: Clock;
-  private readonly durationMs: number;
+  readonly durationMs: number;
   private first: Timer | undefined = undefined;
   private last: Timer | undefined = undefined;
   private handle: unknown = undefined;
@@ -111,6 +111,8 @@ export class Clock {
   readonly source: TimeSource;
   /** Monotonic milliseconds as of the last update(): read by everything in this turn. */
   now: number;
+  /** See turnWallMs(); NaN: nobody has asked for it. */
+  private wall = Number.NaN;
   private readonly queues = new Map<number, TimerQueue>();
   /** Runs after timers fired: the net layer flushes what they wrote. */
   afterTurn: () => void = () => {};
@@ -123,13 +125,24 @@ export class Clock {
   /** To be called once on entry of each event. */
   update(): void {
     this.now = this.source.monotonicMs();
+    this.wall = Number.NaN;
   }
 
   /** (Re)arms a timer; 0 or less clears it instead ("off" in configuration). */
   start(timer: Timer, durationMs: number): void {
-    if (timer.queue !== undefined) timer.queue.remove(timer);
+    let queue = timer.queue;
+    if (queue !== undefined) {
+      const isSame = queue.durationMs === durationMs;
+      // Several events of one turn start the same timer: it has its place already.
+      if (isSame && timer.deadline === this.now + durationMs) return;
+      queue.remove(timer);
+      if (isSame) {
+        queue.append(timer);
+        return;
+      }
+    }
     if (durationMs <= 0) return;
-    let queue = this.queues.get(durationMs);
+    queue = this.queues.get(durationMs);
     if (queue === undefined) {
       if (this.queues.size >= MAX_QUEUES) {
         this.dropEmptyQueues();
@@ -160,5 +173,11 @@ export class Clock {
 
   wallMs(): number {
     return this.source.wallMs();
+  }
+
+  /** The wall clock as of the last update(), to be asked only by what runs between that and the end of its event. */
+  turnWallMs(): number {
+    if (Number.isNaN(this.wall)) this.wall = this.source.wallMs();
+    return this.wall;
   }
 }

@@ -37,7 +37,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
   private readonly manager: ConnectionManager;
   private readonly ctx: ConnManagerConfig;
   private readonly encoder: ResponseEncoder;
-  private contexts: FilterContext[] = [];
   readonly decode: DecodeChain;
   readonly encode: EncodeChain;
   private requestEnded = false;
@@ -69,7 +68,7 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     const clock = this.ctx.clock;
     const info = new StreamInfo(manager.connectionInfo);
     info.startMonotonic = clock.now;
-    info.startTimeMs = clock.wallMs();
+    info.startTimeMs = clock.turnWallMs();
     // HTTP/1.1 and 1.0 differ by the request line, which has not been read yet.
     if (manager.multiplexed) info.protocol = encoder.protocol;
     this.info = info;
@@ -199,7 +198,6 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       const filter = factory.createFilter(context);
       if (filter === undefined) continue;
       context.bind(filter, factory.decodesOnly === true);
-      this.contexts.push(context);
       decodeStates.push(context.decodeState);
       if (context.encodeState !== undefined) encodeStates.push(context.encodeState);
     }
@@ -498,9 +496,10 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
       }
       stats.downstreamRqTime.record(Math.floor(info.completeAt - info.startMonotonic));
     }
-    for (const context of this.contexts) context.decodeState.filter.onStreamComplete();
+    const { states } = this.decode;
+    for (const { filter } of states) filter.onStreamComplete();
     for (const log of ctx.accessLogs) log.log(info);
-    for (const context of this.contexts) context.decodeState.filter.onDestroy();
+    for (const { filter } of states) filter.onDestroy();
     this.manager.onStreamFinished(this);
   }
 }

@@ -19,6 +19,11 @@ export class HeaderMap {
   /** Lower-case names, parallel to `values`. Read-only to everyone but this class and the codecs. */
   names: string[] = [];
   values: string[] = [];
+  /**
+   * Bit n: there may be a name of n characters (modulo 32). Most look-ups are for what is not there, and lengths tell most of them
+   * apart without a walk over the names. Bits of names that were removed stay.
+   */
+  private lengths = 0;
 
   static from(pairs: Iterable<readonly [string, string]>): HeaderMap {
     const map = new HeaderMap();
@@ -30,15 +35,21 @@ export class HeaderMap {
     return this.names.length;
   }
 
+  /** Where the first entry of `name` stands, or -1. */
+  indexOf(name: string): number {
+    return (this.lengths & (1 << name.length)) === 0 ? -1 : this.names.indexOf(name);
+  }
+
   /** First value of `name` (which must be lower case), or undefined. */
   get(name: string): string | undefined {
+    if ((this.lengths & (1 << name.length)) === 0) return undefined;
     const names = this.names;
     for (let i = 0; i < names.length; i++) if (names[i] === name) return this.values[i];
     return undefined;
   }
 
   has(name: string): boolean {
-    return this.names.includes(name);
+    return this.indexOf(name) >= 0;
   }
 
   getAll(name: string): string[] {
@@ -49,6 +60,7 @@ export class HeaderMap {
 
   /** All values joined by "," as Envoy's matchers, RBAC and attributes see them; undefined when absent. */
   getJoined(name: string): string | undefined {
+    if ((this.lengths & (1 << name.length)) === 0) return undefined;
     let joined: string | undefined;
     for (let i = 0; i < this.names.length; i++) {
       if (this.names[i] === name) joined = joined === undefined ? this.values[i] : `${joined},${this.values[i]}`;
@@ -56,17 +68,29 @@ export class HeaderMap {
     return joined;
   }
 
+  /** An entry at the end, whatever it is: for codecs, which see to the order themselves. */
+  push(name: string, value: string): void {
+    this.lengths |= 1 << name.length;
+    this.names.push(name);
+    this.values.push(value);
+  }
+
   /** Appends one more value. Pseudo headers are kept in front of ordinary ones. */
   add(name: string, value: string): void {
     if (name.charCodeAt(0) === 0x3a && this.names.length > 0) {
       let at = 0;
       while (at < this.names.length && this.names[at].charCodeAt(0) === 0x3a) at++;
-      this.names.splice(at, 0, name);
-      this.values.splice(at, 0, value);
+      this.insert(at, name, value);
       return;
     }
-    this.names.push(name);
-    this.values.push(value);
+    this.push(name, value);
+  }
+
+  /** An entry in front of the one that stands at `at`. */
+  insert(at: number, name: string, value: string): void {
+    this.lengths |= 1 << name.length;
+    this.names.splice(at, 0, name);
+    this.values.splice(at, 0, value);
   }
 
   /**
@@ -74,7 +98,7 @@ export class HeaderMap {
    * end: what filters and upstreams see stands in the same order in both.
    */
   set(name: string, value: string): void {
-    const at = this.names.indexOf(name);
+    const at = this.indexOf(name);
     if (at < 0) {
       this.add(name, value);
       return;
@@ -91,21 +115,21 @@ export class HeaderMap {
 
   /** Appends ",value" to the first entry, or adds the header: how Envoy builds x-forwarded-for. */
   appendCopy(name: string, value: string, separator = ","): void {
-    const at = this.names.indexOf(name);
+    const at = this.indexOf(name);
     if (at < 0) this.add(name, value);
     else this.values[at] = `${this.values[at]}${separator}${value}`;
   }
 
   /** One more value as a filter adds it: where Envoy keeps one value only ("inline"), it goes behind the one that is there. */
   append(name: string, value: string): void {
-    const at = isInline(name) ? this.names.indexOf(name) : -1;
+    const at = isInline(name) ? this.indexOf(name) : -1;
     if (at < 0) this.add(name, value);
     else this.values[at] = this.values[at] === "" || value === "" ? this.values[at] + value : `${this.values[at]},${value}`;
   }
 
   /** Removes every value of `name`; true when there was one. */
   remove(name: string): boolean {
-    const at = this.names.indexOf(name);
+    const at = this.indexOf(name);
     if (at < 0) return false;
     this.removeFrom(name, at);
     return true;
@@ -141,12 +165,14 @@ export class HeaderMap {
   clear(): void {
     this.names.length = 0;
     this.values.length = 0;
+    this.lengths = 0;
   }
 
   clone(): HeaderMap {
     const copy = new HeaderMap();
     copy.names = this.names.slice();
     copy.values = this.values.slice();
+    copy.lengths = this.lengths;
     return copy;
   }
 

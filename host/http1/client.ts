@@ -197,8 +197,7 @@ export class Http1ClientConnection implements ClientConnection, RequestEncoder, 
       this.fail("ProtocolError", "http1.codec_error");
       return chunk.length;
     }
-    headers.names.push(":status");
-    headers.values.push(String(code));
+    headers.push(":status", String(code));
     const http10 = reader.text.charCodeAt(reader.lineStart[0] + 7) === 0x30;
     const good = parseFields(reader, 1, headers);
     reader.reset();

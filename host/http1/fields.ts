@@ -56,8 +56,7 @@ export function parseFields(block: HeadReader, from: number, headers: HeaderMap)
     let at = colon + 1;
     while (at < end && isBlank(text.charCodeAt(at))) at++;
     while (end > at && isBlank(text.charCodeAt(end - 1))) end--;
-    headers.names.push(name);
-    headers.values.push(text.substring(at, end));
+    headers.push(name, text.substring(at, end));
   }
   return true;
 }

@@ -80,8 +80,10 @@ export class RequestHead {
 
     // Pseudo headers first, in Envoy's order; :authority and :path are filled in below.
     const headers = this.headers;
-    headers.names.push(":authority", ":path", ":method", ":scheme");
-    headers.values.push("", "", method, rules.secure ? "https" : "http");
+    headers.push(":authority", "");
+    headers.push(":path", "");
+    headers.push(":method", method);
+    headers.push(":scheme", rules.secure ? "https" : "http");
     if (!parseFields(block, 1, headers)) return CODEC_ERROR;
 
     const bad = this.parseHost(rules) ?? this.parseTarget(text.substring(methodEnd + 1, targetEnd), method, rules);

@@ -33,7 +33,13 @@ export interface HeaderRules {
 const MAX_COOKIE_CRUMBS = 128;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 /** Visible ASCII without "#": a fragment is not sent (RFC 9110 7.1), and HTTP/1.1 could not carry it. */
-const BAD_PATH_BYTE = /[^!"$-~]/;
+function isPathText(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c <= 0x20 || c >= 0x7f || c === 0x23) return false;
+  }
+  return text.length > 0;
+}
 
 export class HeaderBlock implements FieldSink {
   headers = new HeaderMap();
@@ -58,6 +64,8 @@ export class HeaderBlock implements FieldSink {
   private authority: string | undefined = undefined;
   private protocol: string | undefined = undefined;
   private host: string | undefined = undefined;
+  /** The one that was looked at last: on one connection it seldom changes. */
+  private goodAuthority = "";
 
   constructor(rules: HeaderRules) {
     this.rules = rules;
@@ -100,8 +108,7 @@ export class HeaderBlock implements FieldSink {
 
   private add(name: string, value: string): void {
     this.sawOrdinary = true;
-    this.headers.names.push(name);
-    this.headers.values.push(value);
+    this.headers.push(name, value);
   }
 
   private onUnderscore(): void {
@@ -160,19 +167,18 @@ export class HeaderBlock implements FieldSink {
       return;
     }
     if (this.kind === BlockKind.Response) {
-      if (field !== Field.Status || this.status !== 0 || !/^[1-5]\d\d$/.test(value)) this.fault = Fault.InvalidField;
+      const status = value.length === 3 ? parseLength(value) : -1;
+      if (field !== Field.Status || this.status !== 0 || status < 100 || status > 599) this.fault = Fault.InvalidField;
       else {
-        this.status = Number(value);
-        this.headers.names.push(":status");
-        this.headers.values.push(value);
+        this.status = status;
+        this.headers.push(":status", value);
       }
       return;
     }
     if (this.kind === BlockKind.Trailers || !this.onRequestPseudo(field, value)) this.fault = Fault.InvalidField;
     else if (field !== Field.Protocol) {
       // In the order of the client, which filters and an HTTP/2 upstream see.
-      this.headers.names.push(name);
-      this.headers.values.push(value);
+      this.headers.push(name, value);
     }
   }
 
@@ -187,12 +193,13 @@ export class HeaderBlock implements FieldSink {
         this.scheme = value;
         return true;
       case Field.Path:
-        if (this.path !== undefined || value === "" || BAD_PATH_BYTE.test(value)) return false;
+        if (this.path !== undefined || !isPathText(value)) return false;
         this.path = value;
         return true;
       case Field.Authority:
-        if (this.authority !== undefined || !isAuthority(value)) return false;
+        if (this.authority !== undefined || (value !== this.goodAuthority && !isAuthority(value))) return false;
         this.authority = value;
+        this.goodAuthority = value;
         return true;
       case Field.Protocol:
         if (this.protocol !== undefined || !this.rules.allowConnect || !isToken(value)) return false;
@@ -216,12 +223,10 @@ export class HeaderBlock implements FieldSink {
     if (this.authority === undefined) {
       // "host" stands for it, behind the other pseudo-headers.
       const at = 1 + (this.scheme === undefined ? 0 : 1) + (this.path === undefined ? 0 : 1);
-      names.splice(at, 0, ":authority");
-      values.splice(at, 0, authority);
+      this.headers.insert(at, ":authority", authority);
     }
     if (this.cookie !== undefined) {
-      names.push("cookie");
-      values.push(this.cookie);
+      this.headers.push("cookie", this.cookie);
     }
     if (isConnect && this.protocol === undefined) {
       // RFC 9113 8.5: the authority alone.
@@ -237,8 +242,8 @@ export class HeaderBlock implements FieldSink {
     // RFC 8441 5: what HTTP/1.1 calls an upgrade.
     this.upgrade = this.protocol.toLowerCase();
     values[names.indexOf(":method")] = "GET";
-    names.push("upgrade", "connection");
-    values.push(this.protocol, "upgrade");
+    this.headers.push("upgrade", this.protocol);
+    this.headers.push("connection", "upgrade");
   }
 
   private isPath(path: string): boolean {

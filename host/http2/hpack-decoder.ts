@@ -20,6 +20,8 @@ export interface FieldSink {
 /** What every table may have before the peer has heard of ours (RFC 9113 6.5.2). */
 const DEFAULT_TABLE_SIZE = 4096;
 const MALFORMED = -1;
+const MAX_PLACES = 32;
+const MAX_REMEMBERED_LENGTH = 64;
 /** Names seen before, as one string each: comparing equal strings that are one is comparing pointers. */
 const KNOWN_NAMES = new Map<string, string>();
 const MAX_KNOWN_NAMES = 1024;
@@ -33,6 +35,9 @@ export class HpackDecoder {
   private bytes: Buffer = Buffer.alloc(0);
   private at = 0;
   private end = 0;
+  /** The literal values that stood at each place of the last block, and what was found out of them: most come again. */
+  private readonly lastValues: string[] = [];
+  private readonly lastTraits: number[] = [];
 
   constructor(tableSize: number) {
     this.limit = Math.max(tableSize, DEFAULT_TABLE_SIZE);
@@ -65,7 +70,7 @@ export class HpackDecoder {
         }
         fields++;
       } else if (first >= 0x40) {
-        if (!this.readLiteral(0x3f, true, sink)) return false;
+        if (!this.readLiteral(0x3f, true, fields, sink)) return false;
         fields++;
       } else if (first >= 0x20) {
         const size = this.readInteger(0x1f);
@@ -73,14 +78,14 @@ export class HpackDecoder {
         if (size < 0 || size > this.limit || fields > 0) return false;
         table.setLimit(size);
       } else {
-        if (!this.readLiteral(0x0f, false, sink)) return false;
+        if (!this.readLiteral(0x0f, false, fields, sink)) return false;
         fields++;
       }
     }
     return true;
   }
 
-  private readLiteral(mask: number, insert: boolean, sink: FieldSink): boolean {
+  private readLiteral(mask: number, insert: boolean, place: number, sink: FieldSink): boolean {
     const index = this.readInteger(mask);
     if (index < 0) return false;
     let name: string;
@@ -101,10 +106,20 @@ export class HpackDecoder {
     }
     const value = this.readString();
     if (value === undefined) return false;
-    traits |= valueTraits(value);
+    traits |= this.traitsOf(value, place);
     if (insert) this.table.insert(name, value, traits);
     sink.onField(name, value, traits);
     return true;
+  }
+
+  private traitsOf(value: string, place: number): number {
+    if (this.lastValues[place] === value) return this.lastTraits[place];
+    const traits = valueTraits(value);
+    if (place < MAX_PLACES && value.length <= MAX_REMEMBERED_LENGTH) {
+      this.lastValues[place] = value;
+      this.lastTraits[place] = traits;
+    }
+    return traits;
   }
 
   /** RFC 7541 5.1, up to 2^28: nothing here may be larger. */

@@ -54,6 +54,10 @@ const FIELD_BYTES = 16;
 const UPDATE_BYTES = 12;
 /** As long as an id or a path usually is. */
 const MAX_PLAIN = 48;
+/** Shorter ones are written faster than Buffer is called. */
+const MAX_BY_BYTE = 20;
+/** Fields of a block that are remembered for the next one. */
+const MAX_PLACES = 32;
 /** What a peer has before it says otherwise (RFC 9113 6.5.2). */
 const DEFAULT_TABLE_SIZE = 4096;
 
@@ -65,6 +69,12 @@ export class HpackEncoder {
   private at = 0;
   /** To be announced in the next block: the smallest size since the last one, and the size now; -1: nothing is. */
   private smallestSize = -1;
+  /** The blocks of a connection are much alike: what stood at each place of the last one, and which entry of the table it became. */
+  private place = 0;
+  private readonly lastNames: string[] = [];
+  private readonly lastInfos: NameInfo[] = [];
+  private readonly lastValues: string[] = [];
+  private readonly lastEntries: number[] = [];
 
   constructor(maxTableSize: number, huffman: boolean) {
     this.maxTableSize = maxTableSize;
@@ -95,6 +105,7 @@ export class HpackEncoder {
   begin(bytes: Buffer, at: number): void {
     this.bytes = bytes;
     this.at = at;
+    this.place = 0;
     if (this.smallestSize < 0) return;
     // RFC 7541 4.2: the smallest size in between is announced too, as entries were evicted for it.
     if (this.smallestSize < this.table.limit) this.writeInteger(0x20, 0x1f, this.smallestSize);
@@ -107,19 +118,40 @@ export class HpackEncoder {
   }
 
   field(name: string, value: string): void {
-    const info = NAMES.get(name) ?? ANY_NAME;
+    const place = this.place++;
+    if (place >= MAX_PLACES) {
+      this.encode(name, value, NAMES.get(name) ?? ANY_NAME);
+      return;
+    }
+    if (this.lastNames[place] === name) {
+      const entry = this.lastEntries[place];
+      if (this.lastValues[place] === value && this.table.has(entry)) {
+        this.writeInteger(0x80, 0x7f, this.table.inserted - entry + STATIC_COUNT);
+        return;
+      }
+    } else {
+      this.lastNames[place] = name;
+      this.lastInfos[place] = NAMES.get(name) ?? ANY_NAME;
+    }
+    const entry = this.encode(name, value, this.lastInfos[place]);
+    this.lastEntries[place] = entry;
+    this.lastValues[place] = entry < 0 ? "" : value;
+  }
+
+  /** The number of the entry that it became in the table, or -1. */
+  private encode(name: string, value: string, info: NameInfo): number {
     let policy = info.policy;
     if (info.staticCount > 0) {
       for (let index = info.staticIndex; index < info.staticIndex + info.staticCount; index++) {
         if (STATIC_VALUES[index] !== value || value === "") continue;
         this.bytes[this.at++] = 0x80 | index;
-        return;
+        return -1;
       }
     }
     if (policy !== Policy.Index) {
-      if (policy === Policy.Skip) return;
+      if (policy === Policy.Skip) return -1;
       if (policy === Policy.Te) {
-        if (value !== "trailers") return;
+        if (value !== "trailers") return -1;
         policy = Policy.Index;
       } else if (policy === Policy.Cookie) policy = value.length < SHORT_COOKIE ? Policy.NeverIndex : Policy.Index;
     }
@@ -128,7 +160,7 @@ export class HpackEncoder {
       const found = info.staticIndex > 0 && policy === Policy.WithoutIndex ? NOT_FOUND : this.table.find(name, value);
       if (found >= 0) {
         this.writeInteger(0x80, 0x7f, found + STATIC_COUNT + 1);
-        return;
+        return this.table.inserted - 1 - found;
       }
       // A value that will not come again is put into the table once, for its name. An entry that pushes most others out pays seldom.
       const isWorthIt = policy === Policy.Index || (found === NOT_FOUND && info.staticIndex === 0);
@@ -136,11 +168,12 @@ export class HpackEncoder {
         this.writeName(0x40, 0x3f, info.staticIndex, found, name);
         this.writeString(value);
         this.table.insert(name, value, 0);
-        return;
+        return this.table.inserted - 1;
       }
       this.writeName(0, 0x0f, info.staticIndex, found, name);
     }
     this.writeOnce(value);
+    return -1;
   }
 
   /** A value that differs in each message: the few bytes that the Huffman code saves cost more time than sending them. */
@@ -150,7 +183,8 @@ export class HpackEncoder {
       return;
     }
     this.writeInteger(0, 0x7f, value.length);
-    this.at += this.bytes.latin1Write(value, this.at);
+    if (value.length > MAX_BY_BYTE) this.at += this.bytes.latin1Write(value, this.at);
+    else for (let i = 0; i < value.length; i++) this.bytes[this.at++] = value.charCodeAt(i);
   }
 
   private writeName(first: number, mask: number, staticIndex: number, found: number, name: string): void {

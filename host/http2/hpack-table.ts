@@ -135,6 +135,11 @@ export class DynamicTable {
     return this.traits[(this.inserted - 1 - distance) & this.mask];
   }
 
+  /** The entry of this number is still there. */
+  has(number: number): boolean {
+    return number >= this.inserted - this.count;
+  }
+
   insert(name: string, value: string, traits: number): void {
     const size = name.length + value.length + ENTRY_OVERHEAD;
     while (this.count > 0 && this.size + size > this.maxSize) this.evict();

@@ -283,6 +283,7 @@ export abstract class Http2Stream implements TimerOwner, FieldSource {
 
   /** Tells the owner when the stream, or the connection below it, has more to send than it should, and when that is over. */
   checkWatermark(connectionAbove = this.session.connection.isAboveHighWatermark): void {
+    if (!connectionAbove && !this.isAbove && this.pending === undefined) return;
     const limit = this.session.streamBufferLimit;
     const bytes = this.pendingBytes;
     if (!this.isAbove && (connectionAbove || bytes > limit)) {

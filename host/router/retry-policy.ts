@@ -42,8 +42,10 @@ export class RetryState {
 
   /** undefined when nothing would ever be retried. */
   static create(policy: CompiledRetryPolicy | undefined, headers: HeaderMap): RetryState | undefined {
-    const headerOn = tokens(headers.get("x-envoy-retry-on")).concat(tokens(headers.get("x-envoy-retry-grpc-on")));
-    if (policy === undefined && headerOn.length === 0) return undefined;
+    const on = headers.get("x-envoy-retry-on");
+    const grpcOn = headers.get("x-envoy-retry-grpc-on");
+    if (policy === undefined && on === undefined && grpcOn === undefined) return undefined;
+    const headerOn = [...tokens(on), ...tokens(grpcOn)];
     if (policy !== undefined && policy.requestHeaders.length > 0 && !policy.requestHeaders.some((test) => test(headers))) return undefined;
     const state = new RetryState(policy, headerOn, headers);
     return state.on.size === 0 ? undefined : state;

@@ -34,7 +34,8 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   private readonly priority: Priority;
   private readonly headers: HeaderMap;
   private encoder: RequestEncoder | undefined = undefined;
-  private waiting: Uint8Array[] = [];
+  /** What came before there was a connection; undefined: nothing. */
+  private waiting: Uint8Array[] | undefined = undefined;
   private waitingBytes = 0;
   private trailers: HeaderMap | undefined = undefined;
   private requestEnded = false;
@@ -48,8 +49,9 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   responseStarted = false;
   private response: HeaderMap | undefined = undefined;
   requestSent = false;
-  private readonly perTryTimer = new Timer(this, TIMER_PER_TRY);
-  private readonly perTryIdleTimer = new Timer(this, TIMER_PER_TRY_IDLE);
+  /** Made when they are asked for: few routes have them. */
+  private perTryTimer: Timer | undefined = undefined;
+  private perTryIdleTimer: Timer | undefined = undefined;
   private perTryIdleMs = 0;
 
   constructor(owner: AttemptOwner, cluster: ClusterEntry, host: Host, priority: Priority, headers: HeaderMap) {
@@ -76,9 +78,10 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
 
   startPerTryTimers(timeoutMs: number, idleMs: number): void {
     if (this.over) return;
+    this.perTryTimer ??= new Timer(this, TIMER_PER_TRY);
     this.cluster.clock.start(this.perTryTimer, timeoutMs);
     this.perTryIdleMs = idleMs;
-    this.cluster.clock.start(this.perTryIdleTimer, idleMs);
+    this.touch();
   }
 
   onTimer(kind: number): void {
@@ -86,7 +89,9 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   }
 
   private touch(): void {
-    if (this.perTryIdleMs > 0) this.cluster.clock.start(this.perTryIdleTimer, this.perTryIdleMs);
+    if (this.perTryIdleMs <= 0) return;
+    this.perTryIdleTimer ??= new Timer(this, TIMER_PER_TRY_IDLE);
+    this.cluster.clock.start(this.perTryIdleTimer, this.perTryIdleMs);
   }
 
   // ---- request side ----
@@ -100,6 +105,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       return;
     }
     if (data.length > 0) {
+      this.waiting ??= [];
       this.waiting.push(retain(data));
       this.waitingBytes += data.length;
       if (this.waitingBytes > this.cluster.config.perConnectionBufferLimitBytes && this.pushedBack === 0) this.pushBack(true);
@@ -140,11 +146,13 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
     this.requestSent = true;
     for (let i = 0; i < this.readDisabled; i++) encoder.readDisable(true);
     const waiting = this.waiting;
-    this.waiting = [];
+    this.waiting = undefined;
     this.waitingBytes = 0;
-    encoder.encodeHeaders(this.headers, this.requestEnded && waiting.length === 0 && this.trailers === undefined);
-    for (let i = 0; i < waiting.length && !this.over; i++) {
-      encoder.encodeData(waiting[i], this.requestEnded && i === waiting.length - 1 && this.trailers === undefined);
+    encoder.encodeHeaders(this.headers, this.requestEnded && waiting === undefined && this.trailers === undefined);
+    if (waiting !== undefined) {
+      for (let i = 0; i < waiting.length && !this.over; i++) {
+        encoder.encodeData(waiting[i], this.requestEnded && i === waiting.length - 1 && this.trailers === undefined);
+      }
     }
     if (this.trailers !== undefined && !this.over) encoder.encodeTrailers(this.trailers);
     if (this.pushedBack > 0) this.pushBack(false);
@@ -216,9 +224,9 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
   private end(): void {
     if (this.over) return;
     this.over = true;
-    this.perTryTimer.clear();
-    this.perTryIdleTimer.clear();
-    this.waiting = [];
+    this.perTryTimer?.clear();
+    this.perTryIdleTimer?.clear();
+    this.waiting = undefined;
     if (this.countsAsRequest) {
       this.cluster.stats.upstreamRqActive.dec();
       this.cluster.breaker(this.priority).requests.dec();

@@ -59,6 +59,16 @@ test("timers fire at their time and not before", () => {
   );
 });
 
+test("the wall clock of a turn stands still until the next, the other does not", () => {
+  const time = new ManualTime();
+  const clock = new Clock(time);
+  const first = clock.turnWallMs();
+  time.advance(10);
+  assert.deepEqual([clock.turnWallMs() - first, clock.wallMs() - first], [0, 10]);
+  clock.update();
+  assert.equal(clock.turnWallMs() - first, 10);
+});
+
 test("a thousand different durations take no more than 256 native timers for long", () => {
   const time = new ManualTime();
   const clock = new Clock(time);

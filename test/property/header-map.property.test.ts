@@ -4,7 +4,9 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { HeaderMap } from "../../host/http/header-map.ts";
 
-const NAMES = [":path", ":status", "a", "b", "via", "x-envoy-a", "cookie", "__proto__", "constructor"] as const;
+/** As long as "b" by the last five bits of its length. */
+const LONG = `x-${"long".repeat(7)}-er`;
+const NAMES = [":path", ":status", "a", "b", "via", "x-envoy-a", "cookie", "__proto__", "constructor", LONG] as const;
 /** Of which Envoy keeps one value in a fixed place. */
 const INLINE: readonly string[] = [":path", ":status", "via", "x-envoy-a"];
 type Pair = [string, string];
@@ -21,6 +23,17 @@ const OPERATIONS = {
   add: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
     map.add(name, value);
     return addTo(list, name, value);
+  },
+  push: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
+    if (isPseudo(name)) return list;
+    map.push(name, value);
+    return [...list, [name, value]];
+  },
+  clear: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
+    if (value !== "") return list;
+    map.clear();
+    assert.equal(map.has(name), false);
+    return [];
   },
   set: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
     map.set(name, value);
@@ -54,6 +67,7 @@ const OPERATIONS = {
   },
   clone: (map: HeaderMap, list: Pair[], name: string, value: string): Pair[] => {
     const copy = map.clone();
+    assert.equal(copy.get(name), list.find(([other]) => other === name)?.[1]);
     copy.set(name, `${value}!`);
     return list;
   },

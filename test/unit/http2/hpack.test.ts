@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { HeaderMap } from "../../../host/http/header-map.ts";
 import { HpackDecoder } from "../../../host/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../../host/http2/hpack-encoder.ts";
-import { DynamicTable, NOT_FOUND } from "../../../host/http2/hpack-table.ts";
+import { DynamicTable, NOT_FOUND, Trait } from "../../../host/http2/hpack-table.ts";
 import { huffmanDecode, huffmanEncode, huffmanLength } from "../../../host/http2/huffman.ts";
 
 type Pairs = [string, string][];
@@ -145,6 +145,31 @@ test("a field that comes again costs a byte", () => {
   ];
   assert.ok(encode(encoder, pairs).length > 20);
   assert.equal(encode(encoder, pairs).length, pairs.length);
+});
+
+test("what stood at a place of the last block is not taken for what stands there now", () => {
+  const encoder = new HpackEncoder(256, true);
+  const decoder = new HpackDecoder(4096);
+  // More fields than are remembered; some change, the small table evicts, and names change their places.
+  for (let round = 0; round < 20; round++) {
+    const pairs = Array.from({ length: 40 }, (_, i): [string, string] => [
+      `x-${(i + (round >> 2)) % 40}`,
+      i % 3 === 0 ? `${round}` : "same",
+    ]);
+    assert.deepEqual(decode(decoder, encode(encoder, pairs)), pairs);
+  }
+});
+
+test("what is wrong with a value is found each time, whatever stood in its place before", () => {
+  const decoder = new HpackDecoder(4096);
+  const literal = (value: string): Buffer => Buffer.from(`\x00\x01a${String.fromCharCode(value.length)}${value}`, "latin1");
+  const traits = ["good", "b\0d", "b\0d", "good", "\xe4", "good"].map((value) => {
+    const found: number[] = [];
+    const bytes = literal(value);
+    decoder.decode(bytes, 0, bytes.length, { onField: (_name, _value, of) => found.push(of) });
+    return found[0];
+  });
+  assert.deepEqual(traits, [0, Trait.BadValue, Trait.BadValue, 0, Trait.ObsText, 0]);
 });
 
 /** Name and value, then how the first byte of the field begins. */
