@@ -196,10 +196,7 @@ class GrpcCallout implements PoolCallbacks, TimerOwner, GrpcHandle {
 
   decodeData(data: Uint8Array, endStream: boolean): void {
     if (this.over) return;
-    const error = this.decoder.decode(data, (message) => {
-      if (!this.over) this.receiver.onMessage(message);
-      return !this.over;
-    });
+    const error = this.decoder.decode(data, this.onMessage);
     if (this.over) return;
     if (error !== undefined) {
       this.streamError(error === "too large" ? GrpcStatus.ResourceExhausted : GrpcStatus.Internal);
@@ -209,6 +206,12 @@ class GrpcCallout implements PoolCallbacks, TimerOwner, GrpcHandle {
       if (!this.localEnded) this.reset();
     }
   }
+
+  /** One function for all messages; false after what the receiver did to end the call. */
+  private readonly onMessage = (message: Uint8Array): boolean => {
+    this.receiver.onMessage(message);
+    return !this.over;
+  };
 
   decodeTrailers(trailers: HeaderMap): void {
     this.finish(trailers);

@@ -24,6 +24,8 @@ class GrpcWebFilter extends PassThroughFilter {
   private isTextResponse = false;
   /** Characters of base64 that are no group of four yet. */
   private undecoded = "";
+  /** Frames of the present chunk in base64. */
+  private encoded = "";
   private decoder: GrpcFrameDecoder | undefined = undefined;
   /** The headers of an answer that is neither gRPC nor gRPC-Web, held until its body is there. */
   private plainHeaders: HeaderMap | undefined = undefined;
@@ -106,15 +108,18 @@ class GrpcWebFilter extends PassThroughFilter {
     if (this.plainHeaders !== undefined) return this.encodePlainData(endStream);
     if (!this.isTextResponse) return FilterDataStatus.Continue;
     this.decoder ??= new GrpcFrameDecoder(this.callbacks.bufferLimit());
-    let text = "";
-    this.decoder.decode(data, (message) => {
-      text += frameMessage(message).toString("base64");
-      return true;
-    });
+    this.decoder.decode(data, this.encodeMessage);
+    const text = this.encoded;
+    this.encoded = "";
     if (text === "" && !endStream) return FilterDataStatus.StopIterationNoBuffer;
     this.callbacks.encodingBuffer()?.splice(0, Number.MAX_SAFE_INTEGER, Buffer.from(text, "latin1"));
     return FilterDataStatus.Continue;
   }
+
+  private readonly encodeMessage = (message: Uint8Array): boolean => {
+    this.encoded += frameMessage(message).toString("base64");
+    return true;
+  };
 
   private encodePlainData(endStream: boolean): FilterDataStatus {
     const held = this.callbacks.encodingBuffer();

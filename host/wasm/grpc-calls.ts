@@ -39,11 +39,10 @@ class GrpcCall implements GrpcReceiver {
     if (this.isStream) this.calls.tell(this, EventKind.InitialMetadata, metadata, undefined, 0, "");
   }
 
-  onMessage(message: Uint8Array): boolean {
+  onMessage(message: Uint8Array): void {
     if (this.isStream) this.calls.tell(this, EventKind.Message, undefined, message, 0, "");
     // A second answer replaces the first, as in Envoy.
     else this.response = Buffer.from(message);
-    return !this.isForgotten;
   }
 
   onTrailingMetadata(metadata: HeaderMapView): void {

@@ -118,7 +118,7 @@ export interface GrpcRequest {
   readonly skipEnvoyHeaders: boolean;
   /** A longer answer ends the call with RESOURCE_EXHAUSTED. */
   readonly maxMessageBytes: number;
-  /** Bytes that may wait to be sent. */
+  /** Bytes that may wait for a connection. Afterwards its watermark decides. */
   readonly maxBufferedBytes: number;
 }
 
@@ -134,8 +134,8 @@ export interface GrpcHandle {
 /** Also called from within grpcStream and the handle's methods. */
 export interface GrpcReceiver {
   onInitialMetadata(metadata: HeaderMapView): void;
-  /** The message is valid during the call; false when nothing more is wanted. */
-  onMessage(message: Uint8Array): boolean;
+  /** The message is valid during the call. */
+  onMessage(message: Uint8Array): void;
   onTrailingMetadata(metadata: HeaderMapView): void;
   /** The last event. */
   onClose(status: number, message: string): void;

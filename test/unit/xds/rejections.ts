@@ -507,6 +507,21 @@ export const rejections: readonly Rejection[] = [
     "cluster manager: duplicate cluster 'service'",
     "static_resources.clusters[1].name",
   ),
+  // gRPC
+  one(
+    `${M}.http_filters`,
+    [
+      {
+        name: "grpc_stats",
+        typed_config: any("envoy.extensions.filters.http.grpc_stats.v3.FilterConfig", {
+          individual_method_stats_allowlist: { services: [{ name: "", method_names: ["M"] }] },
+        }),
+      },
+      routerFilter,
+    ],
+    "value length must be at least 1 characters",
+    `${M}.http_filters[0].typed_config.individual_method_stats_allowlist.services[0].name`,
+  ),
   // Wasm
   one(`${M}.http_filters`, wasm({}), required, `${M}.http_filters[0].typed_config.config.vm_config`),
   one(`${M}.http_filters`, wasm({ vm_config: {} }), required, `${M}.http_filters[0].typed_config.config.vm_config.code`),
