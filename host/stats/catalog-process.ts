@@ -80,7 +80,7 @@ export const PROCESS_GROUPS: readonly StatGroup[] = [
       ["header_overflow", "counter", "", "Headers that a module made larger or more than allowed"],
       ["filter_state_overflow", "counter", "", "Filter state refused: a stream has too much of it"],
       ["http_call_overflow", "counter", "", "HTTP calls refused: too many at once"],
-      ["grpc_call_overflow", "counter", "", "gRPC calls refused: too many at once, or too large a message"],
+      ["grpc_call_overflow", "counter", "", "Calls of gRPC refused: too many at once, or too large a message"],
       ["grpc_send_overflow", "counter", "", "Messages of gRPC streams refused: too large, or too much waits to be sent"],
       ["metric_overflow", "counter", "", "Metrics refused: a VM has too many, or a name is too long"],
       ["shared_data_overflow", "counter", "", "Writes to shared data refused: it is full"],
