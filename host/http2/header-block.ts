@@ -65,7 +65,7 @@ export class HeaderBlock implements FieldSink {
   private protocol: string | undefined = undefined;
   private host: string | undefined = undefined;
   /** The one that was looked at last: on one connection it seldom changes. */
-  private goodAuthority = "";
+  private goodAuthority: string | undefined = undefined;
 
   constructor(rules: HeaderRules) {
     this.rules = rules;

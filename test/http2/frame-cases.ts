@@ -585,6 +585,7 @@ const messages: readonly FrameCase[] = [
     status: ok,
   },
   { rfc: "9113 8.3.1", name: "host twice", send: [with_(["host", "a"], ["host", "a"])], reset: INVALID },
+  { rfc: "9113 8.3.1", name: "an empty :authority", send: [replaced(":authority", "")], reset: INVALID },
   { rfc: "9113 8.3.1", name: ":authority with user information", send: [replaced(":authority", "me@a.example")], reset: INVALID },
   { rfc: "9113 8.3.1", name: ":authority with a blank", send: [replaced(":authority", "a b")], reset: INVALID },
   { rfc: "9113 8.3.1", name: "two :method", send: [twice(":method")], reset: INVALID },
