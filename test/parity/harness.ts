@@ -257,6 +257,10 @@ class Contender {
       client.push(normalize(one.end === true ? text : text.replace(/<(closed|reset)>$/, ""), this.ports));
     }
     await new Promise((resolve) => setTimeout(resolve, 60));
+    // Nearly every case has a line in the log: on a busy machine it may take longer to get there.
+    for (let waited = 0; waited < 400 && this.logText().length === logBefore; waited += 20) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     const after = await this.counters(statNames);
     const stats: Record<string, number> = {};
     statNames.forEach((name, i) => {

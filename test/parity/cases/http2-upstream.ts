@@ -292,7 +292,8 @@ export const http2ToHttp2: ParityGroup = {
     {
       name: "an answer, and NO_ERROR, before the request's end",
       requests: [frames(begin(1, "/early-reset"), data(1, "abc"), end(1, "d"))],
-      stats: resets,
+      // Both sides reset: whose frame is read in time is chance.
+      stats: resets.filter((name) => name !== "cluster.up.http2.rx_reset"),
     },
     {
       name: "an upstream that closes",
