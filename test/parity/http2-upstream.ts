@@ -116,7 +116,8 @@ function goAwayText(frame: SeenFrame): StreamText {
 function run(peer: RawPeer, streamId: number, steps: readonly AnswerStep[]): void {
   for (const [i, step] of steps.entries()) {
     if (typeof step === "number") {
-      setTimeout(() => run(peer, streamId, steps.slice(i + 1)), step);
+      // One that hangs must not keep the run from its end.
+      setTimeout(() => run(peer, streamId, steps.slice(i + 1)), step).unref();
       return;
     }
     if (step === "close") peer.socket.end();
