@@ -38,7 +38,8 @@ const SSL_LIBRARY = 16 << 24;
 const PREFIX = "TLS_error:|";
 
 export function tlsErrorText(reason: string, detail = ""): string {
-  const name = reason.replace(/^TLSV13_/, "TLSV1_");
+  // OpenSSL 3.5 has another name for the alerts of SSL 3.
+  const name = reason.replace(/^TLSV13_/, "TLSV1_").replace(/^SSL\/TLS_ALERT_/, "SSLV3_ALERT_");
   const code = SSL_LIBRARY | (REASONS[name] ?? REASONS[reason] ?? 0);
   return `${PREFIX}${code}:SSL routines:OPENSSL_internal:${name}${detail === "" ? "" : `:${detail}`}:TLS_error_end`;
 }
