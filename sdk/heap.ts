@@ -6,7 +6,7 @@
 import { __new as allocate, __renew as reallocate } from "rt/tcms";
 
 /** Bytes of allocation between two collections of a small heap. */
-const MIN_BUDGET: i32 = 262144;
+const MIN_BUDGET: i32 = 32768;
 /** Pages of a heap from which its own size, not MIN_BUDGET, sets the pace; bytes would overflow 32 bits. */
 const MAX_PAGES: i32 = 8192;
 

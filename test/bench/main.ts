@@ -54,17 +54,27 @@ function summarize(name: string, contender: ContenderName, results: readonly Loa
   };
 }
 
-/** Runs `load` on each contender in turn, `rounds` times, after a warm-up. */
-async function measure(name: string, contenders: readonly Running[], load: (target: Running) => Promise<LoadResult>): Promise<Row[]> {
+/** Runs `load` on each contender in turn, after a warm-up of each. */
+async function takeTurns(
+  name: string,
+  contenders: readonly Running[],
+  turns: number,
+  load: (target: Running) => Promise<LoadResult>,
+): Promise<ReadonlyMap<Running, readonly LoadResult[]>> {
   const results = new Map<Running, LoadResult[]>(contenders.map((target) => [target, []]));
   for (const target of contenders) await load(target);
-  for (let round = 0; round < rounds; round++) {
+  for (let turn = 1; turn <= turns; turn++) {
     for (const target of contenders) {
-      process.stderr.write(`\r${name}: round ${round + 1}/${rounds} ${target.name}          `);
+      process.stderr.write(`\r${name}: round ${turn}/${turns} ${target.name}          `);
       results.get(target)?.push(await load(target));
     }
   }
   process.stderr.write("\r\u001b[K");
+  return results;
+}
+
+async function measure(name: string, contenders: readonly Running[], load: (target: Running) => Promise<LoadResult>): Promise<Row[]> {
+  const results = await takeTurns(name, contenders, rounds, load);
   return contenders.map((target) => summarize(name, target.name, results.get(target) ?? []));
 }
 
@@ -98,24 +108,32 @@ async function plainRows(rig: Rig): Promise<Row[]> {
   return rows;
 }
 
-/** The same authorization module in both: what it adds is the difference to a plain instance that takes turns with it. */
+/**
+ * The same authorization module in both. What it adds is a small difference of two large figures, so all four instances take turns, in many
+ * short turns, and the figure is the median over the turns of the difference within one turn.
+ */
 async function filterRows(rig: Rig): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const name of ["sluice", "envoy"] as const) {
-    const plain = await rig.start(name, PLAIN);
-    const filtered = await rig.start(name, { ...PLAIN, authzModule: AUTHZ });
+  const name = "authz filter";
+  const pairs: [plain: Running, filtered: Running][] = [];
+  for (const contender of ["sluice", "envoy"] as const) {
+    const plain = await rig.start(contender, PLAIN);
+    const filtered = await rig.start(contender, { ...PLAIN, authzModule: AUTHZ });
     if (plain === undefined || filtered === undefined) continue;
-    rows.push({ name: "start to first answer, authz filter", contender: name, startMs: filtered.startMs });
-    const [without, withFilter] = await measure("authz filter", [plain, filtered], (target) => wrk(target, seconds, 64, undefined, 0));
-    rows.push({ ...without, name: "authz row: no filter" }, { ...withFilter, name: "authz row: with authz filter" });
-    rows.push({
-      name: "authz filter adds",
-      contender: name,
-      cpuUsPerRequest: (withFilter.cpuUsPerRequest ?? 0) - (without.cpuUsPerRequest ?? 0),
-    });
-    rows.push({ name: "memory after load, authz filter", contender: name, rssMb: rssMb(filtered.pid) });
-    await stopAll([plain, filtered]);
+    rows.push({ name: "start to first answer, authz filter", contender, startMs: filtered.startMs });
+    pairs.push([plain, filtered]);
   }
+  const turns = Math.max(rounds, Math.round(rounds * seconds));
+  const results = await takeTurns(name, pairs.flat(), turns, (target) => wrk(target, 1, 64, undefined, 0));
+  for (const [plain, filtered] of pairs) {
+    const without = results.get(plain) ?? [];
+    const withFilter = results.get(filtered) ?? [];
+    rows.push(summarize("authz row: no filter", plain.name, without), summarize("authz row: with authz filter", plain.name, withFilter));
+    const added = withFilter.map((result, turn) => result.cpuUsPerRequest - without[turn].cpuUsPerRequest);
+    rows.push({ name: "authz filter adds", contender: plain.name, cpuUsPerRequest: median(added) });
+    rows.push({ name: "memory after load, authz filter", contender: plain.name, rssMb: rssMb(filtered.pid) });
+  }
+  await stopAll(pairs.flat());
   return rows;
 }
 

@@ -30,10 +30,10 @@ type Clusters = (name: string) => ClusterView | undefined;
 /** One plugin in one chain of one worker. */
 export class WasmFilterFactory implements StreamFilterFactory {
   readonly name: string;
-  private readonly plugin: Plugin;
-  private readonly node: PropertyValue | undefined;
+  readonly plugin: Plugin;
+  readonly node: PropertyValue | undefined;
+  readonly clusters: Clusters;
   private readonly release: (plugin: Plugin) => void;
-  private readonly clusters: Clusters;
 
   /** `release` is called once, when the chain is gone: usually WasmRuntime.closePlugin. */
   constructor(
@@ -52,7 +52,7 @@ export class WasmFilterFactory implements StreamFilterFactory {
 
   createFilter(callbacks: FilterCallbacks): StreamFilter | undefined {
     const root = this.plugin.acquire();
-    if (root !== undefined) return new WasmFilter(root, this.plugin, this.node, callbacks, this.clusters);
+    if (root !== undefined) return new WasmFilter(root, this, callbacks);
     return this.plugin.failsOpen ? undefined : new FailClosedFilter(callbacks);
   }
 
@@ -86,9 +86,8 @@ function isBuffering(status: FilterDataStatus): boolean {
 
 class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   readonly info: StreamInfo;
-  readonly node: PropertyValue | undefined;
   private readonly root: RootContext;
-  private readonly plugin: Plugin;
+  private readonly factory: WasmFilterFactory;
   private readonly callbacks: FilterCallbacks;
   private context: StreamContext | undefined = undefined;
   // Held here: still changeable, not yet passed on.
@@ -107,16 +106,19 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   private isLogging = false;
   private isFailHandled = false;
 
-  private readonly clusters: Clusters;
-  readonly canReply = true;
-
-  constructor(root: RootContext, plugin: Plugin, node: PropertyValue | undefined, callbacks: FilterCallbacks, clusters: Clusters) {
-    this.clusters = clusters;
+  constructor(root: RootContext, factory: WasmFilterFactory, callbacks: FilterCallbacks) {
     this.info = callbacks.info;
-    this.node = node;
     this.root = root;
-    this.plugin = plugin;
+    this.factory = factory;
     this.callbacks = callbacks;
+  }
+
+  get node(): PropertyValue | undefined {
+    return this.factory.node;
+  }
+
+  get canReply(): boolean {
+    return true;
   }
 
   /** The guest's context is made at the first event, whatever it is. */
@@ -217,7 +219,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
         return FilterHeadersStatus.Continue;
       case HeadersAction.StopIteration:
         // The specification's Pause means "stop everything"; the other reading has to be asked for.
-        return this.plugin.config.allowOnHeadersStopIteration
+        return this.factory.plugin.config.allowOnHeadersStopIteration
           ? FilterHeadersStatus.StopIteration
           : FilterHeadersStatus.StopAllIterationAndWatermark;
       case HeadersAction.StopAllIterationAndBuffer:
@@ -246,7 +248,7 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
 
   /** True when the stream was answered and must stop; once, because the answer passes this filter too. */
   private handleFailure(): boolean {
-    if (this.plugin.failsOpen || this.isFailHandled) return false;
+    if (this.factory.plugin.failsOpen || this.isFailHandled) return false;
     this.isFailHandled = true;
     failStream(this.callbacks);
     return true;
@@ -370,6 +372,6 @@ class WasmFilter implements StreamFilter, StreamServices, AttributeSource {
   }
 
   cluster(): ClusterView | undefined {
-    return this.clusters(this.info.clusterName || (this.route()?.clusterName ?? ""));
+    return this.factory.clusters(this.info.clusterName || (this.route()?.clusterName ?? ""));
   }
 }
