@@ -19,9 +19,12 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
   const edsServiceName = eds?.text("service_name") || name;
   if (discovery.type === "EDS") {
     const source = eds?.message("eds_config");
-    const file = source === undefined ? undefined : parseConfigSource(source);
+    const from = source === undefined ? undefined : parseConfigSource(source);
     if (source === undefined) reader.refuse("eds_cluster_config", "cannot create an EDS cluster without an EDS config");
-    if (file !== undefined) ctx.need({ kind: "endpoints", name: edsServiceName, source: file, isAwaited: true });
+    if (from !== undefined) {
+      const statPrefix = `cluster.${reader.text("alt_stat_name") || name}`;
+      ctx.need({ kind: "endpoints", name: edsServiceName, source: from, isAwaited: true, statPrefix });
+    }
   } else if (eds !== undefined) {
     reader.refuse("eds_cluster_config", "eds_cluster_config set in a non-EDS cluster");
   }
