@@ -147,7 +147,12 @@ export interface GrpcApi {
 /** core.v3.GrpcService. */
 export interface GrpcService {
   readonly target:
-    | { readonly kind: "envoy_grpc"; readonly clusterName: string; readonly authority: string; readonly maxReceiveBytes: number | undefined }
+    | {
+        readonly kind: "envoy_grpc";
+        readonly clusterName: string;
+        readonly authority: string;
+        readonly maxReceiveBytes: number | undefined;
+      }
     | { readonly kind: "google_grpc"; readonly targetUri: string; readonly tls: GrpcTls | undefined };
   readonly initialMetadata: readonly (readonly [name: string, value: string])[];
 }

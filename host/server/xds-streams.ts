@@ -125,7 +125,8 @@ export class XdsStreams implements Streams {
 
   #tlsOf({ name, transportSocket }: Cluster): GrpcTargetTls | undefined {
     if (transportSocket.kind === "raw_buffer") return undefined;
-    if (transportSocket.kind !== "tls") throw new Error(`cluster '${name}': ${transportSocket.kind} is not implemented for a control plane`);
+    if (transportSocket.kind !== "tls")
+      throw new Error(`cluster '${name}': ${transportSocket.kind} is not implemented for a control plane`);
     const { common, sni } = transportSocket;
     const [certificate] = common.certificates;
     return {

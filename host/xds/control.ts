@@ -171,11 +171,7 @@ export class ConfigControl {
     });
   }
 
-  #subscribe<K extends ResourceKind>(
-    kind: K,
-    source: ConfigSource,
-    startCheck: StartCheck<K>,
-  ): ResourceSubscription<K> {
+  #subscribe<K extends ResourceKind>(kind: K, source: ConfigSource, startCheck: StartCheck<K>): ResourceSubscription<K> {
     const { services, clock } = this.#options;
     if (source.kind !== "path") return this.#subscribeToStream(kind, source, startCheck);
     return new FileSubscription({
