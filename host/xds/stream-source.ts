@@ -54,6 +54,8 @@ interface Work<K extends ResourceKind> {
   /** Where their modules are being fetched. */
   readonly pending: Set<string>;
   readonly check: ((resource: AcceptedResource<K>) => Problem | undefined) | undefined;
+  /** Once for all of them: there may be ten thousand. */
+  readonly clusterNames: ReadonlySet<string> | undefined;
   next: number;
 }
 
@@ -166,6 +168,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       wrong: new Map(),
       pending: new Set(),
       check: this.#options.startCheck?.(),
+      clusterNames: this.#options.clusterNames(),
       next: 0,
     };
     this.#step(this.#work);
@@ -194,7 +197,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       work.check?.(before.resource);
       return;
     }
-    const result = this.#decode(given.typeName, given.bytes);
+    const result = this.#decode(given.typeName, given.bytes, work.clusterNames);
     if (!result.ok) {
       work.wrong.set(result.name || name, result.problems);
       return;
@@ -208,7 +211,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     }
   }
 
-  #decode(typeName: string, bytes: Uint8Array): ReturnType<typeof readResource<K>> {
+  #decode(typeName: string, bytes: Uint8Array, clusterNames: ReadonlySet<string> | undefined): ReturnType<typeof readResource<K>> {
     const { kind } = this;
     const { services } = this.#options;
     const wanted = resourceKinds[kind].typeName;
@@ -218,7 +221,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     }
     const json = wireToJson(this.#options.codecs(), typeName, bytes);
     if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }] };
-    return readResource(kind, json.json, "", services, this.#options.clusterNames());
+    return readResource(kind, json.json, "", services, clusterNames);
   }
 
   #finish(work: Work<K>): void {
@@ -273,10 +276,11 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   refresh(force: boolean): boolean {
     if (!force || this.#isClosed) return false;
     this.#retryPending();
+    const clusterNames = this.#options.clusterNames();
     let isChanged = false;
     for (const [name, entry] of this.#entries) {
       if (this.kind !== "listener" && this.kind !== "extension_config") break;
-      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes);
+      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes, clusterNames);
       if (!result.ok || sameData(result.resource.config, entry.resource.config)) continue;
       this.#entries.set(name, { ...entry, resource: result.resource });
       isChanged = true;
