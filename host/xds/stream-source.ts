@@ -221,7 +221,25 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     }
     const json = wireToJson(this.#options.codecs(), typeName, bytes);
     if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }] };
-    return readResource(kind, json.json, "", services, clusterNames);
+    const result = readResource(kind, json.json, "", services, clusterNames);
+    return result.ok ? { ok: true, resource: this.#withoutJson(result.resource, bytes) } : result;
+  }
+
+  /** Its JSON is made again when someone asks (config_dump): for thousands of resources it would be most of the memory. */
+  #withoutJson(resource: AcceptedResource<K>, bytes: Uint8Array): AcceptedResource<K> {
+    const { codecs } = this.#options;
+    const { kind, name, config, dependencies, pendingModules } = resource;
+    return {
+      kind,
+      name,
+      config,
+      dependencies,
+      pendingModules,
+      get json() {
+        const result = wireToJson(codecs(), resourceKinds[kind].typeName, bytes);
+        return result.ok ? result.json : null;
+      },
+    };
   }
 
   #finish(work: Work<K>): void {
