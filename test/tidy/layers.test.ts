@@ -37,8 +37,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   // Patterns of tags, which have groups: RE2's own engine.
   stats: ["re2js"],
   net: ["koffi"],
-  // protobufjs writes the wire format that its generated code reads.
-  xds: ["protobufjs", "yaml"],
+  // protobufjs writes the wire format that its generated code reads; streams from a control plane are gRPC.
+  xds: ["@grpc/grpc-js", "protobufjs", "yaml"],
   server: ["pino"],
 };
 
