@@ -77,8 +77,6 @@ export class SubscriptionState {
     if (this.#watcher !== undefined) throw new Error(`there is a subscription to ${this.typeUrl} already`);
     this.#watcher = watcher;
     this.#want(wanted);
-    // A server does not repeat a state of the world that it has sent on this stream to a watcher before this one.
-    if (wanted === "wildcard" && this.#isStreaming && !this.#interest.isDue) this.#options.onStale();
     const isMine = (): boolean => this.#watcher === watcher;
     const status = (): XdsSubscriptionStatus => this.status;
     return {
@@ -102,7 +100,10 @@ export class SubscriptionState {
     }
     this.#interest.want(askable);
     for (const name of [...this.#versions.keys()]) if (!this.#interest.isWanted(name)) this.#forget(name);
-    if (this.#isStreaming && this.#interest.isDue) this.#options.onDue();
+    if (!this.#isStreaming) return;
+    if (this.#interest.isDue) this.#options.onDue();
+    // A server does not repeat a state of the world that it has sent on this stream to a watcher before this one.
+    else if (wanted === "wildcard") this.#options.onStale();
   }
 
   #forget(name: string): void {
@@ -112,11 +113,11 @@ export class SubscriptionState {
 
   #close(): void {
     this.#watcher = undefined;
+    // Nobody is left to judge them, and nothing waits for their answers but the server's own bookkeeping.
+    for (const delivery of [this.#busy, this.#waiting]) for (const arrival of delivery?.arrivals ?? []) this.#answer(arrival, undefined);
     this.#interest.want(undefined);
     this.#versions.clear();
     this.#lifetimes.clear();
-    // Nobody is left to judge them, and nothing waits for their answers but the server's own bookkeeping.
-    for (const delivery of [this.#busy, this.#waiting]) for (const arrival of delivery?.arrivals ?? []) this.#answer(arrival, undefined);
     this.#busy = undefined;
     this.#waiting = undefined;
     this.#acceptedVersion = "";
