@@ -107,6 +107,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       onFailure: () => {
         for (const stats of this.#stats.values()) stats.failure();
       },
+      onRefused: (reason) => this.#refuse(reason),
     });
   }
 
@@ -189,7 +190,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #readOne(work: Work<K>, given: XdsUpdate["resources"][number]): void {
-    const name = given.name || firstText(given.bytes);
+    const { name } = given;
     const before = this.#entries.get(name);
     const version = { versionInfo: given.version || work.update.versionInfo, updatedAtMs: this.#options.nowMs() };
     if (before !== undefined && Buffer.compare(before.bytes, given.bytes) === 0) {
@@ -264,8 +265,15 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#status = this.#statusAfter(work);
     this.#count(work);
     this.#options.onChange();
-    const names = [...accepted.keys()];
-    work.done(wrong.size === 0 ? { ok: true, names } : { ok: false, names, errorDetail: detailOf(this.kind, wrong) });
+    work.done(wrong.size === 0 ? { ok: true } : { ok: false, errorDetail: detailOf(this.kind, wrong), rejected: new Set(wrong.keys()) });
+  }
+
+  /** A response that was refused as a whole. */
+  #refuse(reason: string): void {
+    const problems = [{ path: "", reason }];
+    this.#status = { ...this.#status, rejected: { versionInfo: "", atMs: this.#options.nowMs(), problems, resources: new Map() } };
+    for (const stats of this.#stats.values()) stats.rejected();
+    this.#options.onChange();
   }
 
   #statusAfter({ update, wrong }: Work<K>): SubscriptionStatus {
@@ -311,26 +319,13 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const work = this.#work;
     if (work === undefined || work.pending.size === 0 || work.next < work.update.resources.length) return;
     for (const given of work.update.resources) {
-      const name = given.name || firstText(given.bytes);
+      const { name } = given;
       if (!work.pending.delete(name)) continue;
       work.accepted.delete(name);
       this.#readOne(work, given);
     }
     if (work.pending.size === 0) this.#finish(work);
   }
-}
-
-/** Field 1, which is the name in every kind of resource, where it comes first as encoders write it; else "". */
-function firstText(bytes: Uint8Array): string {
-  if (bytes[0] !== 0x0a) return "";
-  let length = 0;
-  let at = 1;
-  for (let shift = 0; shift < 28; shift += 7) {
-    const byte = bytes[at++] ?? 0;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", at, at + length);
 }
 
 function resourcesOf<K extends ResourceKind>(entries: ReadonlyMap<string, Entry<K>>): ReadonlyMap<string, AcceptedResource<K>> {

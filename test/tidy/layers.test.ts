@@ -37,9 +37,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   // Patterns of tags, which have groups: RE2's own engine.
   stats: ["re2js"],
   net: ["koffi"],
-  // protobufjs writes the wire format that its generated code reads.
+  // protobufjs writes the wire format that its generated code reads; streams from a control plane are gRPC.
   xds: ["@grpc/grpc-js", "protobufjs", "yaml"],
-  server: ["@grpc/grpc-js", "pino"],
+  server: ["pino"],
 };
 
 /** "host/http/codec.ts" → "http", "host/main.ts" → "main"; undefined: not in host. */
