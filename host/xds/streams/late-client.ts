@@ -48,8 +48,7 @@ export class LateClient implements XdsClient {
   #begin(client: XdsClient): void {
     if (this.#isClosed) return;
     this.#client = client;
-    for (const early of this.#early)
-      if (!early.isClosed) early.subscription = client.subscribe(early.typeUrl, early.names, early.watcher);
+    for (const early of this.#early) if (!early.isClosed) early.subscription = client.subscribe(early.typeUrl, early.names, early.watcher);
     this.#early = [];
     client.start();
   }
