@@ -1,6 +1,7 @@
 // The clients of control planes: whom a gRPC service names, as the bootstrap's static clusters say it, and one client for each source.
 import type { Cluster } from "../config/cluster.ts";
 import type { GrpcApi, GrpcService } from "../config/extension.ts";
+import { systemTime } from "../base/system.ts";
 import type { Node } from "../config/snapshot.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "../xds/clock.ts";
@@ -26,6 +27,7 @@ export interface XdsStreamsOptions {
 
 export class XdsStreams implements Streams {
   readonly stats: StatsStore;
+  readonly monotonicMs = (): number => systemTime.monotonicMs();
   readonly #options: XdsStreamsOptions;
   #codecs: Codecs | undefined;
   readonly #clients = new Map<string, XdsClient>();
