@@ -311,7 +311,7 @@ test("a server that never answers leaves the state empty and the stream open", a
 });
 
 test("a port where nobody speaks HTTP/2 is given up in time", async (t) => {
-  const silent = createServer(() => undefined);
+  const silent = createServer((socket) => void socket.resume());
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", () => resolve()));
   t.after(() => silent.close());
   const plane = await planeFor(t);

@@ -145,7 +145,7 @@ class GrpcStream implements XdsStream {
 
   #endOf(code: number | undefined, details: string): StreamEnd {
     const name = code === undefined ? "UNKNOWN" : codes[code];
-    return { cause: causeOf(code, details, this.#isConnected), message: `${name}${details === "" ? "" : `: ${details}`}` };
+    return { cause: causeOf(code, details, this.#isConnected), message: details === "" || details === name ? name : `${name}: ${details}` };
   }
 }
 
@@ -188,6 +188,8 @@ function channelOptions(target: GrpcTarget, options: GrpcTransportOptions): Chan
     // Connections are not shared, calls are not repeated, and neither http_proxy nor TXT records have a say in it.
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_retries": 0,
+    // Without a buffer for retries a message counts as written when HTTP/2 has taken it, which is how a blocked server is noticed.
+    "grpc.per_rpc_retry_buffer_size": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_channelz": 0,
