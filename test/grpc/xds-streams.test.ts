@@ -11,7 +11,17 @@ import { DEFAULT_MAX_RECEIVE_BYTES } from "../../host/xds/streams/grpc-transport
 import type { XdsVariant } from "../../host/xds/streams/messages.ts";
 import { dns, issue } from "../support/certificates.ts";
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "../support/control-plane.ts";
-import { CLUSTER, ENDPOINTS, EXTENSION, LISTENER, plainTarget, ROUTES, SECRET, startTestClient, type TestClientOptions } from "./xds-client.ts";
+import {
+  CLUSTER,
+  ENDPOINTS,
+  EXTENSION,
+  LISTENER,
+  plainTarget,
+  ROUTES,
+  SECRET,
+  startTestClient,
+  type TestClientOptions,
+} from "./xds-client.ts";
 
 const MEBIBYTE = 1 << 20;
 const VARIANTS: readonly XdsVariant[] = ["delta", "sotw"];
@@ -58,14 +68,24 @@ for (const variant of VARIANTS) {
     );
     assert.equal(plane.nacks().length, 0);
     assert.equal(plane.streamsOpened, 1);
-    assert.deepEqual({ ...client.status }, { isConnected: true, disconnectedSinceMs: undefined, lastError: undefined, reconnects: 0, identifier: "scripted" });
+    assert.deepEqual(
+      { ...client.status },
+      { isConnected: true, disconnectedSinceMs: undefined, lastError: undefined, reconnects: 0, identifier: "scripted" },
+    );
     assert.equal(stats.gauge("control_plane.connected_state").value, 1);
     assert.equal(stats.gauge("control_plane.pending_requests").value, 0);
   });
 
   test(`${variant}: a stream for each type asks each type's own service`, async (t) => {
     const plane = await planeFor(t);
-    const types = { Listeners: LISTENER, Clusters: CLUSTER, Routes: ROUTES, Endpoints: ENDPOINTS, Secrets: SECRET, ExtensionConfigs: EXTENSION };
+    const types = {
+      Listeners: LISTENER,
+      Clusters: CLUSTER,
+      Routes: ROUTES,
+      Endpoints: ENDPOINTS,
+      Secrets: SECRET,
+      ExtensionConfigs: EXTENSION,
+    };
     for (const type of Object.values(types)) plane.setBytes(type, "a", named("a"));
     const { watch } = await clientFor(t, plane, { variant, isAggregated: false });
     const watched = Object.values(types).map((type) => watch(type, type === LISTENER || type === CLUSTER ? "wildcard" : new Set(["a"])));
@@ -103,7 +123,9 @@ test("metadata goes with each call, and a token file is read anew for each", asy
   const path = join(folder, "token");
   writeFileSync(path, "first\n");
   const metadataFiles = [{ name: "authorization", prefix: "Bearer ", path }];
-  const { watch } = await clientFor(t, plane, { target: () => plainTarget(plane.port, { metadata: [["clusterid", "Kubernetes"]], metadataFiles }) });
+  const { watch } = await clientFor(t, plane, {
+    target: () => plainTarget(plane.port, { metadata: [["clusterid", "Kubernetes"]], metadataFiles }),
+  });
   watch(CLUSTER, "wildcard");
   await plane.until("the first stream", () => plane.requests().length > 0);
   writeFileSync(path, "second\n");
@@ -176,7 +198,10 @@ for (const variant of VARIANTS) {
       await plane.restart();
       await plane.until(`state ${i}`, () => clusters.has.has(`c${i}`) && !clusters.has.has(`c${i - 1}`));
       const stream = plane.requests().at(-1)?.stream;
-      const asked = plane.requests().slice(before).filter((request) => request.stream === stream && request.nonce === "");
+      const asked = plane
+        .requests()
+        .slice(before)
+        .filter((request) => request.stream === stream && request.nonce === "");
       await plane.until("both asked", () => plane.requests(ENDPOINTS).at(-1)?.stream === stream);
       assert.deepEqual(asked.length <= 2 && plane.requests().filter((one) => one.stream === stream && one.nonce === "").length, 2);
     }
@@ -311,7 +336,12 @@ test("a server that never answers leaves the state empty and the stream open", a
 });
 
 test("a port where nobody speaks HTTP/2 is given up in time", async (t) => {
-  const silent = createServer((socket) => void socket.resume());
+  let open = 0;
+  const silent = createServer((socket) => {
+    open++;
+    socket.resume().on("close", () => open--);
+    socket.on("error", () => undefined);
+  });
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", () => resolve()));
   t.after(() => silent.close());
   const plane = await planeFor(t);
@@ -320,6 +350,9 @@ test("a port where nobody speaks HTTP/2 is given up in time", async (t) => {
   const clusters = watch(CLUSTER, "wildcard");
   await plane.until("a failure", () => clusters.failures.length > 0);
   assert.equal(client.status.lastError, "no connection within 200 ms");
+  await plane.until("several failures", () => clusters.failures.length > 3);
+  client.close();
+  await plane.until("no connection is left behind", () => open === 0);
 });
 
 test("a server that falls silent is noticed by its missing pings", async (t) => {

@@ -54,7 +54,8 @@ class Watcher {
     const listed = new Set(resources.map(({ name }) => name));
     if (isWholeState) for (const name of [...this.has.keys()]) if (!listed.has(name)) this.has.delete(name);
     for (const { name, bytes } of resources)
-      if (!rejected.has(name) && (this.names === "wildcard" || this.names.has(name))) this.has.set(name, Buffer.from(bytes).toString("latin1"));
+      if (!rejected.has(name) && (this.names === "wildcard" || this.names.has(name)))
+        this.has.set(name, Buffer.from(bytes).toString("latin1"));
     for (const name of removed) this.has.delete(name);
     return rejected.size === 0 ? { ok: true } : { ok: false, errorDetail: `bad ${[...rejected].join(" ")}`, rejected };
   }
@@ -135,7 +136,11 @@ class Line {
     if (this.variant === "delta") assert.deepEqual(open, [], "responses without an answer");
     for (const type of TYPES) {
       const last = this.arrived.filter((response) => response.typeUrl === type).at(-1);
-      if (last !== undefined) assert.ok(this.seen.some(({ nonce }) => nonce === last.nonce), "the newest has its answer");
+      if (last !== undefined)
+        assert.ok(
+          this.seen.some(({ nonce }) => nonce === last.nonce),
+          "the newest has its answer",
+        );
     }
   }
 }

@@ -82,7 +82,10 @@ export class ControlPlane {
     const definition: Record<string, grpc.MethodDefinition<Buffer, Buffer>> = {};
     const handlers: Record<string, (call: ServerCall) => void> = {};
     const same = (bytes: Buffer): Buffer => bytes;
-    for (const [prefix, variant] of [["Delta", "delta"], ["Stream", "sotw"]] as const) {
+    for (const [prefix, variant] of [
+      ["Delta", "delta"],
+      ["Stream", "sotw"],
+    ] as const) {
       const path = `/${service}/${prefix}${name}`;
       const raw = { requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same };
       definition[`${prefix}${name}`] = { path, requestStream: true, responseStream: true, ...raw };
@@ -140,7 +143,8 @@ export class ControlPlane {
   /** Sends one response as it is given, on every stream that is open. */
   send(response: Partial<Outgoing> & Pick<Outgoing, "typeUrl">): void {
     const rest = { versionInfo: this.#model.version, resources: [], removed: [] };
-    for (const [call, { stream }] of this.#streams) this.#write(call, { ...rest, stream: stream.id, nonce: this.#model.newNonce(), ...response });
+    for (const [call, { stream }] of this.#streams)
+      this.#write(call, { ...rest, stream: stream.id, nonce: this.#model.newNonce(), ...response });
   }
 
   /** Bytes that need not be a message. */

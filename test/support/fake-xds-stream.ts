@@ -37,7 +37,11 @@ export class FakeStream implements XdsStream {
   isWritable = true;
   isOver = false;
 
-  constructor(codecs: Codecs, variant: XdsVariant, given: { readonly id: number; readonly method: string; readonly listener: StreamListener }) {
+  constructor(
+    codecs: Codecs,
+    variant: XdsVariant,
+    given: { readonly id: number; readonly method: string; readonly listener: StreamListener },
+  ) {
     this.#codecs = codecs;
     this.#variant = variant;
     this.id = given.id;

@@ -38,7 +38,11 @@ export function encodeResponse(codecs: Codecs, variant: XdsVariant, response: Ou
     value: codecOf(codecs, "Resource").encode(wrapper(resource)).finish(),
   });
   const resources = response.resources.map((one) => (one.ttlMs === undefined && one.bytes !== undefined ? anyOf(one) : wrapped(one)));
-  return Buffer.from(codecOf(codecs, "DiscoveryResponse").encode({ ...common, version_info: response.versionInfo, resources }).finish());
+  return Buffer.from(
+    codecOf(codecs, "DiscoveryResponse")
+      .encode({ ...common, version_info: response.versionInfo, resources })
+      .finish(),
+  );
 }
 
 export function readRequest(codecs: Codecs, variant: XdsVariant, bytes: Uint8Array, stream: number): SeenRequest {

@@ -117,7 +117,10 @@ export class DiscoveryCodec {
 }
 
 function headOf(message: WireResponse): Pick<XdsResponse, "typeUrl" | "nonce" | "identifier" | "unsupported" | "resourceErrors"> {
-  const names = [...(message.removed_resource_names ?? []), ...(message.resources ?? []).flatMap((resource) => resource.resource_name ?? [])];
+  const names = [
+    ...(message.removed_resource_names ?? []),
+    ...(message.resources ?? []).flatMap((resource) => resource.resource_name ?? []),
+  ];
   const withConstraints = names.filter((name) => name.dynamic_parameter_constraints);
   return {
     typeUrl: message.type_url ?? "",

@@ -377,14 +377,7 @@ export const CASES: readonly Case[] = [
     variant: "sotw",
     subscribe: "a b",
     type: ENDPOINTS,
-    steps: [
-      { sent: ["node [a b]"] },
-      { do: "block" },
-      { names: "b" },
-      { names: "a b" },
-      { do: "unblock" },
-      { sent: ["[b]", "[a b]"] },
-    ],
+    steps: [{ sent: ["node [a b]"] }, { do: "block" }, { names: "b" }, { names: "a b" }, { do: "unblock" }, { sent: ["[b]", "[a b]"] }],
   },
   {
     name: "no names any more is an empty list, and no names yet is no message",
