@@ -336,7 +336,12 @@ test("a server that never answers leaves the state empty and the stream open", a
 });
 
 test("a port where nobody speaks HTTP/2 is given up in time", async (t) => {
-  const silent = createServer(() => undefined);
+  let open = 0;
+  const silent = createServer((socket) => {
+    open++;
+    socket.resume().on("close", () => open--);
+    socket.on("error", () => undefined);
+  });
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", () => resolve()));
   t.after(() => silent.close());
   const plane = await planeFor(t);
@@ -345,6 +350,9 @@ test("a port where nobody speaks HTTP/2 is given up in time", async (t) => {
   const clusters = watch(CLUSTER, "wildcard");
   await plane.until("a failure", () => clusters.failures.length > 0);
   assert.equal(client.status.lastError, "no connection within 200 ms");
+  await plane.until("several failures", () => clusters.failures.length > 3);
+  client.close();
+  await plane.until("no connection is left behind", () => open === 0);
 });
 
 test("a server that falls silent is noticed by its missing pings", async (t) => {

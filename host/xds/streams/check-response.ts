@@ -1,5 +1,5 @@
 // What is wrong with a response before anybody looks into its resources. Such a response is refused whole, in Envoy's words
-// (source/extensions/config_subscription/grpc/delta_subscription_state.cc, sotw_subscription_state.cc).
+// (source/extensions/config_subscription/grpc/delta_subscription_state.cc, grpc_mux_impl.cc).
 import { isNewStyleName, typeNameOf, type XdsResponse, type XdsVariant } from "./messages.ts";
 
 /** undefined: nothing. */
@@ -22,6 +22,8 @@ export function checkResponse(response: XdsResponse, variant: XdsVariant): strin
 }
 
 function wrongType(typeUrl: string, wanted: string, variant: XdsVariant): string {
-  const place = variant === "delta" ? "DeltaDiscoveryResponse" : "DiscoveryResponse";
-  return `type URL ${typeUrl} embedded in an individual Any does not match the message-wide type URL ${wanted} in ${place}`;
+  const rest = `does not match the message-wide type URL ${wanted} in`;
+  return variant === "delta"
+    ? `type URL ${typeUrl} embedded in an individual Any ${rest} DeltaDiscoveryResponse`
+    : `${typeUrl} ${rest} DiscoveryResponse`;
 }

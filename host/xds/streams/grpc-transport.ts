@@ -1,7 +1,9 @@
 // Streams over gRPC (@grpc/grpc-js), one connection for each: so an attempt begins with fresh name resolution, certificates and tokens,
 // and the waiting between attempts is ours alone. Messages pass as bytes.
 import { readFileSync } from "node:fs";
-import { type ChannelOptions, type ChannelCredentials, Client, credentials, Metadata, status as codes } from "@grpc/grpc-js";
+import { type ChannelOptions, Client, Metadata, status as codes } from "@grpc/grpc-js";
+import type { XdsClock } from "../clock.ts";
+import { credentialsOf, type GrpcTargetTls } from "./grpc-credentials.ts";
 import type { EndCause, StreamEnd, StreamListener, XdsStream, XdsTransport } from "./transport.ts";
 
 export interface GrpcTarget {
@@ -18,24 +20,18 @@ export interface GrpcTarget {
   readonly maxReceiveBytes: number | undefined;
 }
 
-/** PEM. */
-export interface GrpcTargetTls {
-  /** undefined: the system's. */
-  readonly rootCerts: string | undefined;
-  readonly privateKey: string | undefined;
-  readonly certChain: string | undefined;
-  /** Whose certificate it has to be, and the SNI; undefined: the host of the address. */
-  readonly serverName: string | undefined;
-}
-
 export interface GrpcTransportOptions {
   /** Asked for each stream; may throw, which counts as a failed connection. */
   target(): GrpcTarget;
+  readonly clock: XdsClock;
   readonly connectTimeoutMs?: number;
   /** Pings on an open stream. istiod ends connections with more than one ping in 15 s. */
   readonly keepaliveMs?: number;
   readonly keepaliveTimeoutMs?: number;
 }
+
+/** As of a cluster without a connect_timeout. */
+const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 
 export const DEFAULT_MAX_RECEIVE_BYTES = 64 * 1024 * 1024;
 
@@ -62,7 +58,9 @@ type Call = ReturnType<typeof Client.prototype.makeBidiStreamRequest<Uint8Array,
 class GrpcStream implements XdsStream {
   readonly #listener: StreamListener;
   #client: Client | undefined;
+  #credentials: ReturnType<typeof credentialsOf> | undefined;
   #call: Call | undefined;
+  #timer: { cancel(): void } | undefined;
   #isWriting = true;
   #isConnected = false;
   #isOver = false;
@@ -80,20 +78,20 @@ class GrpcStream implements XdsStream {
     try {
       const target = options.target();
       const metadata = metadataOf(target);
-      this.#client = new Client(target.address, credentialsOf(target), channelOptions(target, options));
+      this.#credentials = credentialsOf(target.tls);
+      this.#client = new Client(target.address, this.#credentials, channelOptions(target, options));
       this.#listen(this.#client.makeBidiStreamRequest(method, Buffer.from, (bytes) => bytes, metadata));
     } catch (error) {
       this.#end({ cause: "connect", message: error instanceof Error ? error.message : String(error) });
       return;
     }
-    const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
-    this.#client.waitForReady(Date.now() + connectTimeoutMs, (error) => {
-      if (this.#isOver) return;
-      if (error !== undefined) {
-        this.#end({ cause: "connect", message: `no connection within ${connectTimeoutMs} ms` });
-        return;
-      }
-      this.#connected();
+    const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+    this.#timer = options.clock.after(connectTimeoutMs, () => {
+      this.#end({ cause: "connect", message: `no connection within ${connectTimeoutMs} ms` });
+    });
+    this.#client.waitForReady(Number.POSITIVE_INFINITY, (error) => {
+      // An error here is that of a client that was closed.
+      if (error === undefined && !this.#isOver) this.#connected();
     });
     this.#isWriting = false;
     this.#listener.onWritable();
@@ -118,6 +116,7 @@ class GrpcStream implements XdsStream {
   #connected(): void {
     if (this.#isConnected) return;
     this.#isConnected = true;
+    this.#timer?.cancel();
     this.#listener.onConnected();
   }
 
@@ -133,8 +132,10 @@ class GrpcStream implements XdsStream {
   cancel(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#timer?.cancel();
     this.#call?.cancel();
     this.#client?.close();
+    if (!this.#isConnected) this.#credentials?.abandon();
   }
 
   #end(end: StreamEnd): void {
@@ -145,7 +146,7 @@ class GrpcStream implements XdsStream {
 
   #endOf(code: number | undefined, details: string): StreamEnd {
     const name = code === undefined ? "UNKNOWN" : codes[code];
-    return { cause: causeOf(code, details, this.#isConnected), message: `${name}${details === "" ? "" : `: ${details}`}` };
+    return { cause: causeOf(code, details, this.#isConnected), message: details === "" || details === name ? name : `${name}: ${details}` };
   }
 }
 
@@ -171,12 +172,6 @@ function metadataOf(target: GrpcTarget): Metadata {
   return metadata;
 }
 
-function credentialsOf({ tls }: GrpcTarget): ChannelCredentials {
-  if (tls === undefined) return credentials.createInsecure();
-  const pem = (text: string | undefined): Buffer | null => (text === undefined ? null : Buffer.from(text));
-  return credentials.createSsl(pem(tls.rootCerts), pem(tls.privateKey), pem(tls.certChain));
-}
-
 function channelOptions(target: GrpcTarget, options: GrpcTransportOptions): ChannelOptions {
   const { authority, tls } = target;
   return {
@@ -188,6 +183,8 @@ function channelOptions(target: GrpcTarget, options: GrpcTransportOptions): Chan
     // Connections are not shared, calls are not repeated, and neither http_proxy nor TXT records have a say in it.
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_retries": 0,
+    // Without a buffer for retries a message counts as written when HTTP/2 has taken it, which is how a blocked server is noticed.
+    "grpc.per_rpc_retry_buffer_size": 0,
     "grpc.enable_http_proxy": 0,
     "grpc.service_config_disable_resolution": 1,
     "grpc.enable_channelz": 0,

@@ -435,6 +435,20 @@ export const CASES: readonly Case[] = [
     ],
   },
   {
+    name: "a response with resources of another type is refused whole (state of the world)",
+    variant: "sotw",
+    subscribe: "wildcard",
+    steps: [
+      { sent: ["node []"] },
+      { respond: { nonce: "n1", version: "1", has: "a=", resourceType: ENDPOINTS } },
+      {
+        sent: [
+          `nack: ${ENDPOINTS} does not match the message-wide type URL type.googleapis.com/envoy.config.cluster.v3.Cluster in DiscoveryResponse [] n1`,
+        ],
+      },
+    ],
+  },
+  {
     name: "heartbeats of a state of the world change nothing but times to live",
     variant: "sotw",
     subscribe: "wildcard",
