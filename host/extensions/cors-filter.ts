@@ -52,7 +52,7 @@ class CorsFilter extends PassThroughFilter {
     if (!this.allowsOrigin()) {
       this.factory.originInvalid.inc();
       if (!isEnabled || !isPreflight || this.first("forwardNotMatchingPreflights") !== false) return FilterHeadersStatus.Continue;
-      this.callbacks.respond(HeaderMap.from([[":status", "200"]]), "cors_response");
+      this.callbacks.respond(this.preflightAnswer(headers), "cors_response");
       return FilterHeadersStatus.StopIteration;
     }
     this.factory.originValid.inc();
@@ -72,10 +72,8 @@ class CorsFilter extends PassThroughFilter {
   }
 
   private preflightAnswer(request: HeaderMap): HeaderMap {
-    const answer = HeaderMap.from([
-      [":status", "200"],
-      ["access-control-allow-origin", this.origin],
-    ]);
+    const answer = HeaderMap.from([[":status", "200"]]);
+    if (this.isAllowed) answer.set("access-control-allow-origin", this.origin);
     if (this.first("allowCredentials") === true) answer.set("access-control-allow-credentials", "true");
     setGiven(answer, "access-control-allow-methods", this.firstText("allowMethods"));
     setGiven(answer, "access-control-allow-headers", this.firstText("allowHeaders"));

@@ -44,7 +44,8 @@ export class FaultSettings {
     if (!this.draws(key, percentage)) return 0;
     const ms = delay.fixedMs ?? unsigned(headers.get("x-envoy-fault-delay-request"));
     if (ms === undefined) return 0;
-    return this.integer(runtime.delayDuration, cluster, "delay.fixed_duration_ms", Math.floor(ms));
+    const general = this.runtime(runtime.delayDuration);
+    return this.integer("", cluster, "delay.fixed_duration_ms", typeof general === "number" ? general : Math.floor(ms));
   }
 
   abort(headers: HeaderMap, cluster: string): Abort | undefined {
@@ -87,6 +88,7 @@ export class FaultSettings {
     return this.random.next() * denominator < numerator;
   }
 
+  /** A caller's own key stands for the general one, which is not asked then (of a delay it is, before). */
   private integer(key: string, cluster: string, clusterKey: string, unset: number): number {
     const value = this.runtime(cluster === "" ? key : `fault.http.${cluster}.${clusterKey}`);
     return typeof value === "number" ? value : unset;
