@@ -66,8 +66,14 @@ export type ModuleCode =
 
 /** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
 export interface ModuleSource {
-  resolve(code: ModuleCode): { readonly sha256: string; readonly source: string } | { readonly problem: string };
+  resolve(code: ModuleCode): ResolvedModule;
 }
+
+/** `pending`: it is being fetched from there; what names it is to be read again when it has come or failed. */
+export type ResolvedModule =
+  | { readonly sha256: string; readonly source: string }
+  | { readonly pending: string }
+  | { readonly problem: string };
 
 export interface ParseContext {
   /** undefined: an acceptable RE2 expression; else why not. */
@@ -89,24 +95,73 @@ export interface ResourceContext extends ParseContext {
   need(dependency: Dependency): void;
 }
 
-/** A resource that comes by name from a file of its own. */
+/** A resource that comes by name from somewhere else: a file of its own, or a control plane. */
 export interface Dependency {
   readonly kind: "route_configuration" | "endpoints" | "extension_config" | "secret";
   readonly name: string;
-  readonly source: FileConfigSource;
+  readonly source: ConfigSource;
   /** false: what depends on it starts without it (apply_default_config_without_warming). */
   readonly isAwaited: boolean;
   /** Of an extension config: the messages that may come; undefined for the other kinds. */
   readonly typeNames?: readonly string[];
+  /** Where the subscription's stats stand, as in Envoy: "http.ingress.rds.table". */
+  readonly statPrefix: string;
 }
 
-/** core.v3.ConfigSource as far as files go. */
+/** core.v3.ConfigSource. Sources with the same `key` are the same source. */
+export type ConfigSource = FileConfigSource | AdsConfigSource | GrpcConfigSource;
+
 export interface FileConfigSource {
+  readonly kind: "path";
+  /** The path. */
+  readonly key: string;
   readonly path: string;
   /** watched_directory: a rename in here is what triggers a new read; undefined: the folder of `path`. */
   readonly watchedDirectory: string | undefined;
   /** 0 waits for ever. */
   readonly initialFetchTimeoutMs: number;
+}
+
+/** The aggregated stream of dynamic_resources.ads_config. */
+export interface AdsConfigSource {
+  readonly kind: "ads";
+  readonly key: "ads";
+  readonly initialFetchTimeoutMs: number;
+}
+
+/** A stream of its own for one type of resource. */
+export interface GrpcConfigSource {
+  readonly kind: "grpc";
+  /** The JSON of `api`. */
+  readonly key: string;
+  readonly api: GrpcApi;
+  readonly initialFetchTimeoutMs: number;
+}
+
+/** core.v3.ApiConfigSource of the kinds that are gRPC streams. */
+export interface GrpcApi {
+  readonly isDelta: boolean;
+  readonly service: GrpcService;
+}
+
+/** core.v3.GrpcService. */
+export interface GrpcService {
+  readonly target:
+    | {
+        readonly kind: "envoy_grpc";
+        readonly clusterName: string;
+        readonly authority: string;
+        readonly maxReceiveBytes: number | undefined;
+      }
+    | { readonly kind: "google_grpc"; readonly targetUri: string; readonly tls: GrpcTls | undefined };
+  readonly initialMetadata: readonly (readonly [name: string, value: string])[];
+}
+
+/** PEM texts; undefined: not given. */
+export interface GrpcTls {
+  readonly rootCerts: string | undefined;
+  readonly privateKey: string | undefined;
+  readonly certChain: string | undefined;
 }
 
 export interface HttpFilterExtension {

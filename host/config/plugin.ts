@@ -9,7 +9,7 @@ export interface PluginConfig {
   readonly rootId: string;
   /** Plugins with equal vmId, vmConfiguration and module share one VM on each worker. */
   readonly vmId: string;
-  /** Lower-case hex digest of the module's bytes; the compiled module travels beside the config under this key. */
+  /** Lower-case hex digest of the module's bytes, "" while it is being fetched; the compiled module travels beside the config under this key. */
   readonly sha256: string;
   /** Where it came from, for messages: a path or URL. */
   readonly source: string;

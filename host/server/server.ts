@@ -26,6 +26,7 @@ import { Ports } from "./ports.ts";
 import { ServerStats } from "./server-stats.ts";
 import { createCanary, tryPlugins } from "./try-plugins.ts";
 import { Workers } from "./workers.ts";
+import { XdsStreams } from "./xds-streams.ts";
 import { createXdsServices } from "./xds-services.ts";
 
 export interface ServerOptions {
@@ -97,14 +98,12 @@ export class Server {
     parts.control.start();
     await parts.pipeline.settled();
     if (this.bindFailures.length > 0) throw new StartError(this.bindFailures);
+    this.isStarting = false;
     if (loaded.bootstrap.admin.address !== undefined) await this.startAdmin(parts, loaded);
-    this.lifecycle.onLive();
     this.reportTimer = setInterval(() => parts.workers.requestReports(), REPORT_INTERVAL_MS).unref();
-    logger.log(
-      "info",
-      "main",
-      `serving: ${parts.pipeline.deployed?.snapshot.listeners.length ?? 0} listener(s) on ${options.concurrency} worker(s)`,
-    );
+    const live = this.goLive(parts);
+    if (parts.control.isInitialized) await live;
+    else logger.log("info", "main", "waiting for the configuration of the control plane");
     if (options.handleSignals !== false)
       this.lifecycle.handleSignals({
         reload: () => parts.control.refresh(),
@@ -114,6 +113,21 @@ export class Server {
   }
 
   private bindFailures: string[] = [];
+  private isStarting = true;
+  private onInitialized: () => void = () => {};
+  private readonly initialized = new Promise<void>((resolve) => {
+    this.onInitialized = resolve;
+  });
+
+  /** When clusters and listeners have come, or were waited for long enough, and are in force. */
+  private async goLive(parts: Parts): Promise<void> {
+    await this.initialized;
+    await parts.pipeline.settled();
+    if (this.parts !== parts) return;
+    this.lifecycle.onLive();
+    const count = parts.pipeline.deployed?.snapshot.listeners.length ?? 0;
+    this.logger.log("info", "main", `serving: ${count} listener(s) on ${this.options.concurrency} worker(s)`);
+  }
 
   private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>): Parts {
     const { options, logger, stats, mergedStats } = this;
@@ -138,8 +152,8 @@ export class Server {
         for (const { listener, error } of failures) {
           const line = `error adding listener '${listener}' on worker ${workerId}: ${error}`;
           serverStats.listenerCreateFailure.inc();
-          if (this.lifecycle.state === "LIVE") logger.log("error", "config", line);
-          else this.bindFailures.push(line);
+          if (this.isStarting) this.bindFailures.push(line);
+          else logger.log("error", "config", line);
         }
       },
       onReport: () => {},
@@ -187,16 +201,31 @@ export class Server {
         );
       },
     });
+    const log = {
+      info: (message: string) => logger.log("info", "config", message),
+      warn: (message: string) => logger.log("warning", "config", message),
+    };
+    const streams = new XdsStreams({
+      ads: loaded.sources.ads,
+      clusters: loaded.clusters.map(({ config }) => config),
+      node: loaded.bootstrap.node,
+      clock: systemClock,
+      log,
+      stats,
+      random: () => systemRandom.next(),
+    });
     const control: ConfigControl = new ConfigControl({
       loaded,
       services,
       pluginsDirectory: options.pluginsDirectory,
       clock: systemClock,
-      log: { info: (message) => logger.log("info", "config", message), warn: (message) => logger.log("warning", "config", message) },
+      log,
+      streams,
+      onInitialized: () => this.onInitialized(),
       onSnapshot: (snapshot) => pipeline.push(snapshot),
       watch: {},
     });
-    return { loaded, workers, dns, health, gate, pipeline, control, serverStats, ports, admin: undefined };
+    return { loaded, workers, dns, health, gate, pipeline, control, streams, serverStats, ports, admin: undefined };
   }
 
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
@@ -252,6 +281,7 @@ export class Server {
     clearInterval(this.reportTimer);
     if (parts !== undefined) {
       parts.control.close();
+      parts.streams.close();
       parts.dns.close();
       parts.health.close();
       await parts.workers.stop();
@@ -298,6 +328,7 @@ export interface Parts {
   readonly gate: PluginGate;
   readonly pipeline: ConfigPipeline;
   readonly control: ConfigControl;
+  readonly streams: XdsStreams;
   readonly serverStats: ServerStats;
   readonly ports: Ports;
   admin: AdminServer | undefined;

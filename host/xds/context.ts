@@ -1,5 +1,5 @@
 // What the readers of resources/ share: the injected services, and what the rest of the configuration says.
-import type { Dependency, ExtensionTable, FileConfigSource, ModuleSource, ParseContext, ResourceContext } from "../config/extension.ts";
+import type { Dependency, ExtensionTable, ConfigSource, ModuleSource, ParseContext, ResourceContext } from "../config/extension.ts";
 import type { Secret, SecretKey } from "../config/transport-socket.ts";
 import type { Codecs } from "./protos.ts";
 
@@ -16,20 +16,29 @@ export interface XdsServices {
   readonly staticSecrets?: ReadonlyMap<string, Secret>;
 }
 
-export type { Dependency, FileConfigSource, ResourceContext };
+export type { Dependency, ConfigSource, ResourceContext };
 
 /** Secrets of one name may come from several sources, so the name alone is no identity. */
-export function secretKey(source: FileConfigSource, name: string): SecretKey {
-  return JSON.stringify([source.path, name]);
+export function secretKey(source: ConfigSource, name: string): SecretKey {
+  return JSON.stringify([source.key, name]);
 }
 
 export function createResourceContext(
   services: XdsServices,
   clusterNames: ReadonlySet<string> | undefined,
-): ResourceContext & { readonly dependencies: Dependency[] } {
+): ResourceContext & { readonly dependencies: Dependency[]; readonly pendingModules: ReadonlySet<string> } {
   const dependencies: Dependency[] = [];
+  const pendingModules = new Set<string>();
   return {
     ...services,
+    modules: {
+      resolve: (code) => {
+        const resolved = services.modules.resolve(code);
+        if ("pending" in resolved) pendingModules.add(resolved.pending);
+        return resolved;
+      },
+    },
+    pendingModules,
     clusterNames,
     dependencies,
     staticSecret: (name) => services.staticSecrets?.get(name),

@@ -1,15 +1,18 @@
-// The main thread's configuration: static resources, subscriptions to files, the plugins folder, and the snapshots they
-// make. Everything happens on a change of a file; a change is read in the order clusters, endpoints, listeners, the rest, so
-// that what a listener names is known before it is read ("xDS protocol: eventual consistency considerations").
+// The main thread's configuration: static resources, subscriptions to files and streams, the plugins folder, and the snapshots they
+// make. A change of files is read in the order clusters, endpoints, listeners, the rest, so that what a listener names is known
+// before it is read ("xDS protocol: eventual consistency considerations"). A stream's listeners are asked for when its clusters
+// have come and are warm, as Envoy does.
 import type { EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
+import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
-import { createResourceContext, type Dependency, type FileConfigSource, type XdsServices } from "./context.ts";
+import type { ConfigSource } from "../config/extension.ts";
+import { createResourceContext, type Dependency, type XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
-import { FileSubscription, type FileSubscriptionOptions, sameData, type SubscriptionStatus } from "./file-source.ts";
+import { FileSubscription, sameData } from "./file-source.ts";
 import { takeAddresses } from "./listener-addresses.ts";
 import type { LoadedBootstrap } from "./load-bootstrap.ts";
 import type { FileModuleSource } from "./module-source.ts";
@@ -17,9 +20,15 @@ import { comparePlugins, insertPlugins, matchesNode } from "./plugin-chain.ts";
 import type { PluginResource } from "./plugin-resource.ts";
 import { PluginFolder, type PluginStatus } from "./plugin-resources.ts";
 import { formatProblems, type Problem } from "./problems.ts";
+import type { Codecs } from "./protos.ts";
 import { type AcceptedResource, extensionTypeOf, readResource, type ResourceKind } from "./resource-kinds.ts";
 import { describeResources, type ResourceStatus } from "./resource-status.ts";
 import { SnapshotBuilder } from "./snapshot-builder.ts";
+import { StartupOrder } from "./startup-order.ts";
+import { StreamSubscription } from "./stream-source.ts";
+import type { XdsClient } from "./streams/contract.ts";
+import type { ResourceSubscription, SubscriptionStatus } from "./subscription.ts";
+import { SubscriptionStats } from "./subscription-stats.ts";
 
 export interface ConfigControlOptions {
   readonly loaded: LoadedBootstrap;
@@ -28,28 +37,48 @@ export interface ConfigControlOptions {
   readonly pluginsDirectory?: string;
   readonly clock: XdsClock;
   readonly log: XdsLog;
+  /** undefined: there are no streams here (validation). */
+  readonly streams?: Streams;
   /** Called from start() and after every change that made a difference; never twice for the same state. */
   onSnapshot(snapshot: Snapshot): void;
+  /** Clusters and listeners have come, or were waited for long enough; called once. */
+  onInitialized?(): void;
   /** undefined: files are read at start and on refresh() only. */
   readonly watch: Omit<WatchOptions, "onChange"> | undefined;
 }
 
-type AnySubscription = { readonly [K in ResourceKind]: FileSubscription<K> }[ResourceKind];
+/** What sources that are streams need. */
+export interface Streams {
+  /** The same client for the same key. */
+  client(source: StreamSource, kind: ResourceKind): XdsClient;
+  readonly stats: StatsStore;
+  readonly codecs: Codecs;
+}
+
+export type StreamSource = Exclude<ConfigSource, { kind: "path" }>;
+
+type AnySubscription = { readonly [K in ResourceKind]: ResourceSubscription<K> }[ResourceKind];
+
+type StartCheck<K extends ResourceKind> = (() => (resource: AcceptedResource<K>) => Problem | undefined) | undefined;
+
+const wildcards: Partial<Record<ResourceKind, string>> = { cluster: "cluster_manager.cds", listener: "listener_manager.lds" };
 
 export class ConfigControl {
   readonly #options: ConfigControlOptions;
   readonly #builder: SnapshotBuilder;
   readonly #plugins: PluginFolder | undefined;
   readonly #watch: DirectoryWatch | undefined;
-  readonly #subscriptions = new Map<string, { readonly subscription: AnySubscription; readonly source: FileConfigSource }>();
-  readonly #lds: FileSubscription<"listener"> | undefined;
-  readonly #cds: FileSubscription<"cluster"> | undefined;
+  readonly #subscriptions = new Map<string, { readonly subscription: AnySubscription; readonly source: ConfigSource }>();
+  readonly #lds: ResourceSubscription<"listener"> | undefined;
+  readonly #cds: ResourceSubscription<"cluster"> | undefined;
   readonly #startedAtMs: number;
   #staticListeners: readonly AcceptedResource<"listener">[];
   #nodePlugins: readonly PluginResource[] = [];
   #decorated = new WeakMap<Listener, Listener>();
   /** Filter configs of a type that the filter which asked for them does not take, and why. */
   readonly #mismatches = new Map<AcceptedResource<ResourceKind>, string>();
+  readonly #order: StartupOrder;
+  #isBuildDue = false;
   #namesBefore = "";
   #reported = new Map<string, string>();
 
@@ -64,18 +93,33 @@ export class ConfigControl {
     const directory = options.pluginsDirectory;
     const ctx = createResourceContext(services, undefined);
     this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx, nowMs: () => clock.nowMs() });
-    this.#builder = new SnapshotBuilder({ clock, onSnapshot: options.onSnapshot, onTimeout: () => this.#build() });
+    this.#builder = new SnapshotBuilder({ clock, onSnapshot: options.onSnapshot, onTimeout: (need) => this.#onFetchTimeout(need) });
+    this.#order = new StartupOrder({
+      cds: cds === undefined || this.#cds === undefined ? undefined : { subscription: this.#cds, source: cds },
+      lds: lds === undefined || this.#lds === undefined ? undefined : { subscription: this.#lds, source: lds },
+      clock,
+      isWarming: (resource) => this.#builder.stateOf(resource) === "warming",
+      onTimeout: () => this.#build(),
+      onInitialized: () => options.onInitialized?.(),
+    });
     if (options.watch !== undefined) this.#watch = new DirectoryWatch({ ...options.watch, onChange: () => this.refresh() });
   }
 
   /** Reads everything and emits the first snapshot before it returns. */
   start(): void {
     this.refresh();
+    this.#order.start();
   }
 
   close(): void {
     this.#watch?.close();
+    this.#order.close();
+    for (const subscription of this.#all) subscription.close();
     this.#builder.close();
+  }
+
+  get isInitialized(): boolean {
+    return this.#order.isInitialized;
   }
 
   get snapshot(): Snapshot | undefined {
@@ -104,8 +148,12 @@ export class ConfigControl {
 
   /** One for each file of resources. */
   get subscriptions(): readonly SubscriptionStatus[] {
-    const fixed = [this.#cds, this.#lds].flatMap((subscription) => subscription?.status ?? []);
-    return [...fixed, ...[...this.#subscriptions.values()].map((entry) => entry.subscription.status)];
+    return this.#all.map((subscription) => subscription.status);
+  }
+
+  get #all(): readonly AnySubscription[] {
+    const fixed = [this.#cds, this.#lds].flatMap((subscription) => subscription ?? []);
+    return [...fixed, ...[...this.#subscriptions.values()].map((entry) => entry.subscription)];
   }
 
   get pluginStatuses(): readonly PluginStatus[] {
@@ -114,22 +162,18 @@ export class ConfigControl {
 
   /** Every resource, static ones included, with its proto-JSON: what config_dump and the status pages are made of. */
   get resources(): readonly ResourceStatus[] {
-    const fixed = [this.#cds, this.#lds].flatMap((subscription) => subscription ?? []);
     return describeResources({
       static: [...this.#options.loaded.clusters, ...this.#staticListeners],
       startedAtMs: this.#startedAtMs,
-      subscriptions: [...fixed, ...[...this.#subscriptions.values()].map((entry) => entry.subscription)],
+      subscriptions: this.#all,
       stateOf: (resource) => this.#builder.stateOf(resource),
       mismatchOf: (resource) => this.#mismatches.get(resource),
     });
   }
 
-  #subscribe<K extends ResourceKind>(
-    kind: K,
-    source: FileConfigSource,
-    startCheck: FileSubscriptionOptions<K>["startCheck"],
-  ): FileSubscription<K> {
+  #subscribe<K extends ResourceKind>(kind: K, source: ConfigSource, startCheck: StartCheck<K>): ResourceSubscription<K> {
     const { services, clock } = this.#options;
+    if (source.kind !== "path") return this.#subscribeToStream(kind, source, startCheck);
     return new FileSubscription({
       kind,
       path: source.path,
@@ -138,6 +182,42 @@ export class ConfigControl {
       clusterNames: () => this.#clusterNames(),
       ...(startCheck === undefined ? {} : { startCheck }),
     });
+  }
+
+  #subscribeToStream<K extends ResourceKind>(kind: K, source: StreamSource, startCheck: StartCheck<K>): ResourceSubscription<K> {
+    const { services, clock, streams } = this.#options;
+    if (streams === undefined) throw new Error("there are no streams here");
+    return new StreamSubscription({
+      kind,
+      path: nameOf(source),
+      client: streams.client(source, kind),
+      isWildcard: wildcards[kind] !== undefined,
+      services,
+      codecs: () => streams.codecs,
+      nowMs: () => clock.nowMs(),
+      clusterNames: () => this.#clusterNames(),
+      stats: (prefix) => new SubscriptionStats(streams.stats, prefix),
+      statPrefix: wildcards[kind] ?? kind,
+      defer: (run) => void clock.after(0, run),
+      onChange: () => this.#onStreamChange(),
+      ...(startCheck === undefined ? {} : { startCheck }),
+    });
+  }
+
+  /** Several streams may answer in one turn: they make one snapshot. */
+  #onStreamChange(): void {
+    if (this.#isBuildDue) return;
+    this.#isBuildDue = true;
+    this.#options.clock.after(0, () => {
+      this.#isBuildDue = false;
+      this.#build();
+      this.#report();
+    });
+  }
+
+  #onFetchTimeout(need: Dependency): void {
+    this.#subscriptionOf(need)?.onFetchTimeout(need.name);
+    this.#build();
   }
 
   /** A listener of a file may not have the address of another one; one that a static listener stands in for has none. */
@@ -193,15 +273,17 @@ export class ConfigControl {
       endpoints: (need) => this.#find("endpoints", need)?.config as EndpointAssignment | undefined,
       extensionConfig: (need) => this.#findExtension(need)?.config as HttpFilterConfig | undefined,
       secret: (need) => this.#find("secret", need)?.config as Secret | undefined,
+      isAbsent: (need) => this.#subscriptionOf(need)?.isAbsent(need.name) ?? false,
       runtime: bootstrap.layeredRuntime,
       decorate: (listener) => this.#decorate(listener),
     });
     this.#watchAll();
+    this.#order.update();
   }
 
   /** A static resource cannot be replaced from a file: Envoy drops such an update. */
   #dynamic<K extends ResourceKind>(
-    subscription: FileSubscription<K> | undefined,
+    subscription: ResourceSubscription<K> | undefined,
     statics: readonly { readonly name: string }[],
   ): readonly AcceptedResource<K>[] {
     const names = new Set(statics.map((resource) => resource.name));
@@ -210,20 +292,34 @@ export class ConfigControl {
 
   /** Opens subscriptions that are needed and drops those that no longer are. */
   #follow(resources: readonly { readonly dependencies: readonly Dependency[] }[]): void {
-    const needed = new Set<string>();
+    const needed = new Map<string, Map<string, string>>();
     for (const need of resources.flatMap((resource) => resource.dependencies)) {
-      const key = `${need.kind} ${need.source.path}`;
-      needed.add(key);
+      const key = `${need.kind} ${need.source.key}`;
+      const names = needed.get(key);
+      if (names !== undefined) names.set(need.name, need.statPrefix);
+      else needed.set(key, new Map([[need.name, need.statPrefix]]));
       if (this.#subscriptions.has(key)) continue;
       const subscription = this.#subscribe(need.kind, need.source, undefined) as AnySubscription;
       subscription.refresh(false);
       this.#subscriptions.set(key, { subscription, source: need.source });
     }
-    for (const key of this.#subscriptions.keys()) if (!needed.has(key)) this.#subscriptions.delete(key);
+    for (const [key, { subscription }] of this.#subscriptions) {
+      const names = needed.get(key);
+      if (names !== undefined) {
+        subscription.setNames(names);
+        continue;
+      }
+      this.#subscriptions.delete(key);
+      subscription.close();
+    }
+  }
+
+  #subscriptionOf(need: Dependency): AnySubscription | undefined {
+    return this.#subscriptions.get(`${need.kind} ${need.source.key}`)?.subscription;
   }
 
   #find(kind: ResourceKind, need: Dependency): AcceptedResource<ResourceKind> | undefined {
-    return this.#subscriptions.get(`${kind} ${need.source.path}`)?.subscription.resources.get(need.name);
+    return this.#subscriptions.get(`${kind} ${need.source.key}`)?.subscription.resources.get(need.name);
   }
 
   /** A filter takes only the types that it said; another one is as if it had not come. */
@@ -246,7 +342,9 @@ export class ConfigControl {
 
   #watchAll(): void {
     const { lds, cds } = this.#options.loaded.sources;
-    const sources = [lds, cds, ...[...this.#subscriptions.values()].map((entry) => entry.source)].flatMap((source) => source ?? []);
+    const sources = [lds, cds, ...[...this.#subscriptions.values()].map((entry) => entry.source)].flatMap((source) =>
+      source?.kind === "path" ? source : [],
+    );
     const files = [...sources.map((source) => source.path), ...this.#options.services.modules.files];
     const secrets = [...this.#subscriptions.values()].flatMap(({ subscription }) =>
       subscription.kind === "secret" ? [...subscription.resources.values()].map(({ config }) => config.watch) : [],
@@ -273,4 +371,11 @@ export class ConfigControl {
     for (const what of this.#reported.keys()) if (!now.has(what)) this.#options.log.info(`${what} accepted`);
     this.#reported = now;
   }
+}
+
+/** For messages and config_dump. */
+export function nameOf(source: StreamSource): string {
+  if (source.kind === "ads") return "ads";
+  const { target } = source.api.service;
+  return target.kind === "envoy_grpc" ? target.clusterName : target.targetUri;
 }

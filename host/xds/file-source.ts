@@ -6,27 +6,10 @@ import type { XdsServices } from "./context.ts";
 import { isJsonObject, type Json, typeNameOf } from "./message.ts";
 import { joinField, joinIndex, type Problem } from "./problems.ts";
 import type { Codecs } from "./protos.ts";
+import type { ResourceSubscription, ResourceVersion, SubscriptionStatus } from "./subscription.ts";
 import { type AcceptedResource, readResource, type ResourceKind, resourceKinds } from "./resource-kinds.ts";
 import { wireToJson } from "./wire.ts";
 import { type ReadResult, readDocument, type SourceDocument } from "./yaml-source.ts";
-
-export interface SubscriptionStatus {
-  readonly kind: ResourceKind;
-  readonly path: string;
-  /** version_info of the file, or the digest of its content where it gives none; "" before the first is accepted. */
-  readonly versionInfo: string;
-  readonly acceptedAtMs: number | undefined;
-  /** The last attempt that failed; undefined again when a later one succeeds. */
-  readonly rejected: Rejection | undefined;
-}
-
-export interface Rejection {
-  readonly versionInfo: string;
-  readonly atMs: number;
-  readonly problems: readonly Problem[];
-  /** Names of the resources that are wrong, with their own problems. */
-  readonly resources: ReadonlyMap<string, readonly Problem[]>;
-}
 
 export interface FileSubscriptionOptions<K extends ResourceKind> {
   readonly kind: K;
@@ -41,7 +24,7 @@ export interface FileSubscriptionOptions<K extends ResourceKind> {
 
 const resourceWrapper = "envoy.service.discovery.v3.Resource";
 
-export class FileSubscription<K extends ResourceKind> {
+export class FileSubscription<K extends ResourceKind> implements ResourceSubscription<K> {
   readonly kind: K;
   readonly path: string;
   readonly #options: FileSubscriptionOptions<K>;
@@ -63,6 +46,20 @@ export class FileSubscription<K extends ResourceKind> {
   get status(): SubscriptionStatus {
     return this.#status;
   }
+
+  setNames(): void {}
+
+  isAbsent(): boolean {
+    return false;
+  }
+
+  onFetchTimeout(): void {}
+
+  versionOf(): ResourceVersion {
+    return { versionInfo: this.#status.versionInfo, updatedAtMs: this.#status.acceptedAtMs };
+  }
+
+  close(): void {}
 
   /** Reads the file again; true: its resources changed. `force`: although its text did not. */
   refresh(force: boolean): boolean {

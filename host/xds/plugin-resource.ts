@@ -162,6 +162,7 @@ function resolveModule(
   }
   const path = resolve(dirname(file), url.replace(/^file:\/\//i, ""));
   const resolved = ctx.modules.resolve({ kind: "file", path, sha256: sha256 === "" ? undefined : sha256 });
+  if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   reader.refuse(resolved.problem.startsWith("module has sha256") ? "sha256" : "url", resolved.problem);
   return undefined;

@@ -72,6 +72,8 @@ export interface AcceptedResource<K extends ResourceKind> {
   readonly name: string;
   readonly config: ResourceConfigs[K];
   readonly dependencies: readonly Dependency[];
+  /** Where modules that it names are being fetched from: it is to be read again when they have come. */
+  readonly pendingModules: readonly string[];
   /** As it was given, for config_dump and to see whether a later one differs. */
   readonly json: Json;
 }
@@ -98,7 +100,7 @@ export function readMessage<K extends ResourceKind>(
   reader.finish();
   if (config === undefined || problems.count > before) return undefined;
   const name = "name" in config ? config.name : reader.text(row.nameField);
-  return { kind, name, config: freeze(config), dependencies: ctx.dependencies, json };
+  return { kind, name, config: freeze(config), dependencies: ctx.dependencies, pendingModules: [...ctx.pendingModules], json };
 }
 
 /** Reads one resource from proto-JSON. */

@@ -1,8 +1,8 @@
 // What became of each resource: the raw material of config_dump and of the status pages.
-import type { SubscriptionStatus } from "./file-source.ts";
 import type { Json } from "./message.ts";
 import type { Problem } from "./problems.ts";
 import type { AcceptedResource, ResourceKind } from "./resource-kinds.ts";
+import type { ResourceSubscription, SubscriptionStatus } from "./subscription.ts";
 import type { WarmingState } from "./snapshot-builder.ts";
 
 export interface ResourceStatus {
@@ -21,12 +21,7 @@ export interface ResourceStatus {
   readonly error: { readonly versionInfo: string; readonly atMs: number; readonly problems: readonly Problem[] } | undefined;
 }
 
-interface Subscription {
-  readonly kind: ResourceKind;
-  readonly path: string;
-  readonly status: SubscriptionStatus;
-  readonly resources: ReadonlyMap<string, AcceptedResource<ResourceKind>>;
-}
+type Subscription = Pick<ResourceSubscription<ResourceKind>, "kind" | "path" | "status" | "resources" | "versionOf">;
 
 export interface StatusInput {
   readonly static: readonly (AcceptedResource<"cluster"> | AcceptedResource<"listener">)[];
@@ -62,13 +57,14 @@ function describeSubscription(subscription: Subscription, input: StatusInput): r
       rows.push(describeMismatch(resource, subscription, mismatch));
       continue;
     }
+    const version = subscription.versionOf(resource.name);
     const isWarmed = resource.kind === "cluster" || resource.kind === "listener";
     rows.push({
       kind: resource.kind,
       name: resource.name,
       source: subscription.path,
-      versionInfo: status.versionInfo,
-      lastUpdatedMs: status.acceptedAtMs,
+      versionInfo: version.versionInfo,
+      lastUpdatedMs: version.updatedAtMs,
       state: isWarmed ? (input.stateOf(resource as AcceptedResource<"cluster">) ?? "warming") : "active",
       json: resource.json,
       error: errorOf(resource.name, status),

@@ -18,6 +18,8 @@ export interface BuilderInput {
   endpoints(dependency: Dependency): EndpointAssignment | undefined;
   extensionConfig(dependency: Dependency): HttpFilterConfig | undefined;
   secret(dependency: Dependency): Secret | undefined;
+  /** Its source says that there is none: waiting would be in vain. */
+  isAbsent(dependency: Dependency): boolean;
   readonly runtime: Snapshot["runtime"];
   /** Puts plugins into the chains; returns the same object for the same listener and plugins. */
   decorate(listener: Listener): Listener;
@@ -27,7 +29,7 @@ export interface SnapshotBuilderOptions {
   readonly clock: XdsClock;
   onSnapshot(snapshot: Snapshot): void;
   /** A fetch timed out: whoever holds the input is to call update() again. */
-  onTimeout(): void;
+  onTimeout(dependency: Dependency): void;
 }
 
 export type WarmingState = "active" | "warming" | "replacing";
@@ -134,7 +136,7 @@ export class SnapshotBuilder {
   #isThere(need: Dependency, input: BuilderInput): boolean {
     if (!need.isAwaited) return true;
     const key = keyOf(need);
-    const found = find(need, input) !== undefined;
+    const found = find(need, input) !== undefined || input.isAbsent(need);
     const waiting = this.#waiting.get(key);
     if (found) {
       waiting?.timer?.cancel();
@@ -145,17 +147,17 @@ export class SnapshotBuilder {
     const { initialFetchTimeoutMs } = need.source;
     const entry: Waiting = {
       timedOut: false,
-      timer: initialFetchTimeoutMs === 0 ? undefined : this.#startTimer(key, initialFetchTimeoutMs),
+      timer: initialFetchTimeoutMs === 0 ? undefined : this.#startTimer(key, need, initialFetchTimeoutMs),
     };
     this.#waiting.set(key, entry);
     return false;
   }
 
-  #startTimer(key: string, delayMs: number): { cancel(): void } {
+  #startTimer(key: string, need: Dependency, delayMs: number): { cancel(): void } {
     return this.#options.clock.after(delayMs, () => {
       const waiting = this.#waiting.get(key);
       if (waiting !== undefined) waiting.timedOut = true;
-      this.#options.onTimeout();
+      this.#options.onTimeout(need);
     });
   }
 
@@ -175,7 +177,7 @@ export class SnapshotBuilder {
 }
 
 export function keyOf(need: Dependency): string {
-  return JSON.stringify([need.kind, need.source.path, need.name]);
+  return `${need.kind}\n${need.name}\n${need.source.key}`;
 }
 
 function find(need: Dependency, input: BuilderInput): unknown {

@@ -10,6 +10,7 @@ import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
+import { originalDestination } from "./cases/original-dst.ts";
 import { tcpGroups } from "./cases/tcp.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
@@ -64,6 +65,7 @@ const GROUPS: readonly ParityGroup[] = [
   ...tls,
   ...listenerFilters,
   ...tcpGroups,
+  ...originalDestination,
   ...wasmNetwork,
 ];
 

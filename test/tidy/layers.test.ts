@@ -38,8 +38,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   stats: ["re2js"],
   net: ["koffi"],
   // protobufjs writes the wire format that its generated code reads.
-  xds: ["protobufjs", "yaml"],
-  server: ["pino"],
+  xds: ["@grpc/grpc-js", "protobufjs", "yaml"],
+  server: ["@grpc/grpc-js", "pino"],
 };
 
 /** "host/http/codec.ts" → "http", "host/main.ts" → "main"; undefined: not in host. */

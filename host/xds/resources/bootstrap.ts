@@ -2,18 +2,20 @@
 import type { PipeAddress, SocketAddress } from "../../config/cluster.ts";
 import type { ConfigReader, ParseContext } from "../../config/extension.ts";
 import type { Bootstrap, Node } from "../../config/snapshot.ts";
-import type { FileConfigSource } from "../context.ts";
+import type { ConfigSource, GrpcApi } from "../../config/extension.ts";
 import { isJsonObject } from "../message.ts";
 import { parseAddress } from "./address.ts";
-import { parseConfigSource } from "./config-source.ts";
+import { parseApi, parseConfigSource } from "./config-source.ts";
 import { parseRuntime } from "./runtime.ts";
 
 const fileAccessLog = "envoy.extensions.access_loggers.file.v3.FileAccessLog";
 const downstreamConnections = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig";
 
 export interface DynamicSources {
-  readonly lds: FileConfigSource | undefined;
-  readonly cds: FileConfigSource | undefined;
+  readonly lds: ConfigSource | undefined;
+  readonly cds: ConfigSource | undefined;
+  /** dynamic_resources.ads_config. */
+  readonly ads: GrpcApi | undefined;
 }
 
 export function parseBootstrap(
@@ -24,6 +26,12 @@ export function parseBootstrap(
   const dynamic = reader.message("dynamic_resources");
   const lds = dynamic?.message("lds_config");
   const cds = dynamic?.message("cds_config");
+  const ads = dynamic?.message("ads_config");
+  for (const [field, source] of [
+    ["lds_config", lds],
+    ["cds_config", cds],
+  ] as const)
+    if (ads === undefined && source?.has("ads")) dynamic?.refuse(`${field}.ads`, "dynamic_resources.ads_config is not set");
   const socketInterface = reader.text("default_socket_interface");
   if (socketInterface !== "") reader.refuse("default_socket_interface", `not implemented: ${socketInterface}`);
   reader.message("cluster_manager");
@@ -38,7 +46,11 @@ export function parseBootstrap(
       metadata: {},
       maxDownstreamConnections: parseOverload(reader.message("overload_manager")),
     },
-    sources: { lds: lds === undefined ? undefined : parseConfigSource(lds), cds: cds === undefined ? undefined : parseConfigSource(cds) },
+    sources: {
+      lds: lds === undefined ? undefined : parseConfigSource(lds),
+      cds: cds === undefined ? undefined : parseConfigSource(cds),
+      ads: ads === undefined ? undefined : parseApi(ads, true),
+    },
   };
 }
 

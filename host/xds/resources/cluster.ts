@@ -3,7 +3,7 @@ import type { Cluster } from "../../config/cluster.ts";
 import type { ConfigReader } from "../../config/extension.ts";
 import type { ResourceContext } from "../context.ts";
 import { parseCircuitBreakers } from "./circuit-breakers.ts";
-import { parseDiscovery } from "./cluster-discovery.ts";
+import { parseDiscovery, parseOriginalDst } from "./cluster-discovery.ts";
 import { parseUpstreamHttp } from "./cluster-http.ts";
 import { parseConfigSource } from "./config-source.ts";
 import { parseAssignment } from "./endpoint.ts";
@@ -19,9 +19,12 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
   const edsServiceName = eds?.text("service_name") || name;
   if (discovery.type === "EDS") {
     const source = eds?.message("eds_config");
-    const file = source === undefined ? undefined : parseConfigSource(source);
+    const from = source === undefined ? undefined : parseConfigSource(source);
     if (source === undefined) reader.refuse("eds_cluster_config", "cannot create an EDS cluster without an EDS config");
-    if (file !== undefined) ctx.need({ kind: "endpoints", name: edsServiceName, source: file, isAwaited: true });
+    if (from !== undefined) {
+      const statPrefix = `cluster.${reader.text("alt_stat_name") || name}`;
+      ctx.need({ kind: "endpoints", name: edsServiceName, source: from, isAwaited: true, statPrefix });
+    }
   } else if (eds !== undefined) {
     reader.refuse("eds_cluster_config", "eds_cluster_config set in a non-EDS cluster");
   }
@@ -54,6 +57,7 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     http,
     healthChecks: parseHealthChecks(reader.messages("health_checks"), http.protocol !== "HTTP1", ctx),
     dns: discovery.dns,
+    originalDst: parseOriginalDst(reader, discovery.type),
     upstreamBindAddress: parseBindAddress(reader.message("upstream_bind_config")),
     tcpKeepalive: keepalive === undefined ? undefined : { probeStartMs: keepalive.number("keepalive_time", 7200) * 1000 },
     endpoints: assignment?.localities ?? [],

@@ -114,8 +114,11 @@ function parseRoutes(reader: ConfigReader, ctx: ResourceContext): HttpConnection
   const routeConfigName = rds.text("route_config_name");
   if (routeConfigName === "") rds.refuse("route_config_name", "value length must be at least 1 characters");
   const source = rds.message("config_source");
-  const file = source === undefined ? undefined : parseConfigSource(source);
-  if (file !== undefined) ctx.need({ kind: "route_configuration", name: routeConfigName, source: file, isAwaited: true });
+  const from = source === undefined ? undefined : parseConfigSource(source);
+  if (from !== undefined) {
+    const statPrefix = `http.${reader.text("stat_prefix")}.rds.${routeConfigName}`;
+    ctx.need({ kind: "route_configuration", name: routeConfigName, source: from, isAwaited: true, statPrefix });
+  }
   return { kind: "rds", routeConfigName };
 }
 

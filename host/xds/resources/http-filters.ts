@@ -47,12 +47,15 @@ export function parseFilterConfig(
 
 function parseDiscovered(reader: ConfigReader, name: string, disabled: boolean, ctx: ResourceContext): HttpFilterConfig {
   const source = reader.message("config_source");
-  const file = source === undefined ? undefined : parseConfigSource(source);
+  const from = source === undefined ? undefined : parseConfigSource(source);
   if (source === undefined) reader.refuse("config_source", "value is required");
   const startsWithDefault = reader.flag("apply_default_config_without_warming");
   const typeUrls = reader.texts("type_urls");
   const typeNames = typeUrls.map(typeNameOf);
-  if (file !== undefined) ctx.need({ kind: "extension_config", name, source: file, isAwaited: !startsWithDefault, typeNames });
+  if (from !== undefined) {
+    const statPrefix = `extension_config_discovery.http_filter.${name}`;
+    ctx.need({ kind: "extension_config", name, source: from, isAwaited: !startsWithDefault, typeNames, statPrefix });
+  }
   typeUrls.forEach((typeUrl, index) => {
     const isKnown = ctx.extensions.httpFilters.some((extension) => extension.typeNames.includes(typeNameOf(typeUrl)));
     if (!isKnown) reader.refuse(`type_urls[${index}]`, `Error: no factory found for a required type URL ${typeNameOf(typeUrl)}.`);

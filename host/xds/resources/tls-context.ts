@@ -139,7 +139,7 @@ function parseSecretConfig(reader: ConfigReader, ctx: ResourceContext): SecretKe
   }
   const source = parseConfigSource(config);
   if (source === undefined) return undefined;
-  ctx.need({ kind: "secret", name, source, isAwaited: true });
+  ctx.need({ kind: "secret", name, source, isAwaited: true, statPrefix: `sds.${name}` });
   return secretKey(source, name);
 }
 

@@ -58,6 +58,7 @@ function resolveCode(code: ConfigReader, ctx: ParseContext): { readonly sha256: 
   const resolved = ctx.modules.resolve(
     filename === undefined ? { kind: "inline", bytes: inline ?? new Uint8Array(0) } : { kind: "file", path: filename, sha256: undefined },
   );
+  if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   local.refuse(kind, resolved.problem);
   return undefined;

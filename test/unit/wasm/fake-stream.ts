@@ -13,6 +13,7 @@ const connection: ConnectionInfo = {
   localAddress: "10.0.0.2:80",
   localIp: "10.0.0.2",
   localPort: 80,
+  isLocalAddressRestored: false,
   requestedServerName: "",
   tlsVersion: "",
   mtls: false,

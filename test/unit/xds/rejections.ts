@@ -422,7 +422,7 @@ export const rejections: readonly Rejection[] = [
     set: { [`${C}.lb_policy`]: "LEAST_REQUEST", [`${C}.least_request_lb_config`]: { slow_start_config: { slow_start_window: "1s" } } },
     problems: [`${C}.least_request_lb_config.slow_start_config: ${not}`],
   },
-  one(`${C}.type`, "ORIGINAL_DST", "ORIGINAL_DST is not implemented"),
+  one(`${C}.type`, "ORIGINAL_DST", "ORIGINAL_DST and CLUSTER_PROVIDED come with each other alone", `${C}.lb_policy`),
   {
     set: { [`${C}.type`]: "EDS", [`${C}.load_assignment`]: undefined },
     problems: [`${C}.eds_cluster_config: cannot create an EDS cluster without an EDS config`],
@@ -574,14 +574,19 @@ export const rejections: readonly Rejection[] = [
     "is required: one of static_layer, disk_layer, admin_layer, rtds_layer",
     "layered_runtime.layers[0].layer_specifier",
   ),
-  one("dynamic_resources", { lds_config: { ads: {} } }, "not implemented: give path_config_source", "dynamic_resources.lds_config.ads"),
+  one("dynamic_resources", { lds_config: { ads: {} } }, "dynamic_resources.ads_config is not set", "dynamic_resources.lds_config.ads"),
   one(
     "dynamic_resources",
     { lds_config: { path: "/x", resource_api_version: "V2" } },
     "V2 (and AUTO) xDS transport protocol versions are deprecated",
     "dynamic_resources.lds_config.resource_api_version",
   ),
-  one("dynamic_resources", { ads_config: { api_type: "GRPC" } }, not, "dynamic_resources.ads_config"),
+  one(
+    "dynamic_resources",
+    { ads_config: { api_type: "GRPC" } },
+    "(DELTA_)GRPC must have a single gRPC service specified",
+    "dynamic_resources.ads_config.grpc_services",
+  ),
   one(
     "dynamic_resources",
     { cds_config: {} },
