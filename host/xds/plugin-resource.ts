@@ -1,10 +1,11 @@
 // One Istio resource, WasmPlugin or the wasm half of TrafficExtension (extensions.istio.io/v1alpha1), as it stands in a
 // file of the plugins folder. Istio's schema, nothing added: the same file can be given to a cluster.
-import { dirname, resolve } from "node:path";
 import type { ConfigReader, ParseContext } from "../config/extension.ts";
 import type { HttpFilterConfig } from "../config/listener.ts";
 import type { FailurePolicy, PluginConfig } from "../config/plugin.ts";
 import { decodeMessage } from "./json-decode.ts";
+import { readModuleCode } from "./plugin-module.ts";
+import { isAgentVariable } from "./resources/remote-code.ts";
 import { isJsonObject, type Json } from "./message.ts";
 import { type Problem, Problems } from "./problems.ts";
 import { MessageReader } from "./reader.ts";
@@ -113,9 +114,7 @@ interface TypedPlugin {
 
 function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: ParseContext): TypedPlugin | undefined {
   const type = reader.choice<"HTTP" | "NETWORK" | "UNSPECIFIED_PLUGIN_TYPE">("type", "HTTP");
-  // Says when an image is to be pulled; a file is read whenever it changes.
-  reader.ignore("image_pull_policy");
-  const module = resolveModule(reader, file, ctx);
+  const module = resolveModule(reader, id, file, ctx);
   const config = reader.json("plugin_config");
   const environment = readEnvironment(reader.message("vm_config"), ctx);
   const rootId = reader.text("plugin_name");
@@ -145,23 +144,13 @@ const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAI
 
 function resolveModule(
   reader: ConfigReader,
+  id: string,
   file: string,
   ctx: ParseContext,
 ): { readonly sha256: string; readonly source: string } | undefined {
-  const url = reader.text("url");
-  const sha256 = reader.text("sha256");
-  if (url === "") reader.refuse("url", "value is required");
-  if (sha256 !== "" && !/^[0-9a-fA-F]{64}$/.test(sha256)) reader.refuse("sha256", "sha256 field must be 64 hexadecimal digits");
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1].toLowerCase() ?? "";
-  const isPath = scheme === "file" || (scheme === "" && /^\.{0,2}\//.test(url));
-  if (url === "") return undefined;
-  if (!isPath) {
-    // Istio reads a URL without a scheme as the name of an image.
-    reader.refuse("url", `${scheme === "" ? "oci" : scheme}:// is not implemented: give file://`);
-    return undefined;
-  }
-  const path = resolve(dirname(file), url.replace(/^file:\/\//i, ""));
-  const resolved = ctx.modules.resolve({ kind: "file", path, sha256: sha256 === "" ? undefined : sha256 });
+  const code = readModuleCode(reader, id, file);
+  if (code === undefined) return undefined;
+  const resolved = ctx.modules.resolve(code);
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   reader.refuse(resolved.problem.startsWith("module has sha256") ? "sha256" : "url", resolved.problem);
@@ -178,7 +167,8 @@ function readEnvironment(reader: ConfigReader | undefined, ctx: ParseContext): P
     if (variables.has(name)) variable.refuse("name", "duplicate env");
     if (fromHost && value !== "") variable.refuse("value", "value may only be set when valueFrom is INLINE");
     const given = fromHost ? ctx.environment[name] : value;
-    if (given !== undefined) variables.set(name, given);
+    // As in what istiod makes of the resource: these would be the agent's.
+    if (given !== undefined && !isAgentVariable(name)) variables.set(name, given);
   }
   return [...variables];
 }
