@@ -70,7 +70,12 @@ export class RegistryClient {
     throw new FetchError(`the ${what} has digest ${digest}, which does not match: ${expected}`, { result: "checksum_mismatched" });
   }
 
-  async #get(path: string, accept: string, maxBytes: number, result: Exclude<FetchResult, "success" | "checksum_mismatched">): Promise<HttpAnswer> {
+  async #get(
+    path: string,
+    accept: string,
+    maxBytes: number,
+    result: Exclude<FetchResult, "success" | "checksum_mismatched">,
+  ): Promise<HttpAnswer> {
     const { clock } = this.#options;
     let answer = await this.#send(path, accept, maxBytes);
     if (answer.status === 401) {
@@ -105,7 +110,9 @@ export class RegistryClient {
     const credentials = this.#credentials;
     const challenge = parseChallenge(answer.headers["www-authenticate"] ?? "");
     if (challenge === undefined)
-      throw new FetchError(`the registry ${this.#base.host} wants to know who we are in no way that is known`, { result: "manifest_failure" });
+      throw new FetchError(`the registry ${this.#base.host} wants to know who we are in no way that is known`, {
+        result: "manifest_failure",
+      });
     if (credentials !== undefined && credentials.registryToken !== "") this.#authorization = `Bearer ${credentials.registryToken}`;
     else if (challenge.scheme === "basic") {
       if (credentials !== undefined) this.#authorization = basic(credentials);
@@ -120,5 +127,8 @@ export class RegistryClient {
 
 /** TLS met what is not TLS, or nothing listens for it. */
 function speaksPlain(error: unknown): boolean {
-  return error instanceof FetchError && /wrong version number|packet length too long|ECONNREFUSED|ECONNRESET|EPROTO|socket hang up/.test(messageOf(error));
+  return (
+    error instanceof FetchError &&
+    /wrong version number|packet length too long|ECONNREFUSED|ECONNRESET|EPROTO|socket hang up/.test(messageOf(error))
+  );
 }

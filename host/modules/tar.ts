@@ -22,7 +22,8 @@ export function fileOfTar(bytes: Uint8Array, wanted: string | undefined): Uint8A
     const type = String.fromCharCode(header[156]);
     const isFile = type === "0" || type === "\0" || type === "7";
     const name = text(header, 0, 100).replace(/^(\.?\/)+/, "");
-    if (isFile && (wanted === undefined || (name === wanted && text(header, 345, 155) === ""))) return archive.subarray(start, start + size);
+    if (isFile && (wanted === undefined || (name === wanted && text(header, 345, 155) === "")))
+      return archive.subarray(start, start + size);
     at = start + Math.ceil(size / block) * block;
   }
   return undefined;
