@@ -24,7 +24,7 @@ export interface RemoteCode {
   readonly cluster: string | undefined;
   /** Lower-case hex: of the module where it comes by HTTP, of the image's manifest where it comes from a registry (as in Istio). */
   readonly sha256: string | undefined;
-  /** For all attempts together. */
+  /** For all attempts together; through a cluster, for each. */
   readonly timeoutMs: number;
   readonly retries: RetryTimes;
   readonly pullPolicy: PullPolicy;

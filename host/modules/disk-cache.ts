@@ -11,6 +11,8 @@ export interface DiskCacheOptions {
   /** Of all modules together; those used least lately go. */
   readonly maxBytes: number;
   readonly expiryMs: number;
+  /** Of this process; undefined: the system has no such thing. */
+  readonly uid: number | undefined;
   nowMs(): number;
   onProblem(message: string): void;
 }
@@ -39,7 +41,7 @@ export class DiskCache {
     try {
       mkdirSync(options.directory, { recursive: true, mode: 0o700 });
       const { uid } = statSync(options.directory);
-      const own = process.getuid?.() ?? uid;
+      const own = options.uid ?? uid;
       // In a folder that everyone may write to, someone else may have been first.
       if (uid !== own && own !== 0) throw new Error("it belongs to someone else");
       if (uid === own) chmodSync(options.directory, 0o700);

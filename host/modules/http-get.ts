@@ -2,6 +2,7 @@
 import { type ClientRequest, type IncomingMessage, request as requestPlain, type RequestOptions } from "node:http";
 import { request as requestTls } from "node:https";
 import { checkHost, guardedLookup, isPrivateAddress, type Lookup, type Reach } from "./address-guard.ts";
+import { retryAfter } from "./retry-after.ts";
 import { FetchError, messageOf, type ModuleClock } from "./contract.ts";
 
 export interface HttpAnswer {
@@ -187,12 +188,4 @@ export function statusError(answer: HttpAnswer, what: string, result: "download_
     isTransient,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
-}
-
-/** RFC 9110 10.2.3: seconds or a date. */
-function retryAfter(text: string | undefined, nowMs: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
-  const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }

@@ -1,5 +1,4 @@
 // Module delivery, put together: the one import for whoever composes the host.
-import type { RemoteModuleSource } from "../config/module-code.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { ModuleClock, ModuleLog } from "./contract.ts";
 import { DiskCache } from "./disk-cache.ts";
@@ -15,6 +14,8 @@ export interface ModuleDeliveryOptions {
   readonly log: ModuleLog;
   readonly stats: StatsStore;
   readonly clusterGet: ClusterGet;
+  /** Of this process; undefined: the system has no such thing. */
+  readonly uid: number | undefined;
   random(): number;
 }
 
@@ -32,6 +33,7 @@ export function createRemoteModules(options: ModuleDeliveryOptions): RemoteModul
     directory: settings.directory,
     maxBytes: maxCacheBytes,
     expiryMs: settings.expiryMs,
+    uid: options.uid,
     nowMs: () => clock.nowMs(),
     onProblem: (message) => {
       stats.cacheProblems.inc();
@@ -53,6 +55,6 @@ export function createRemoteModules(options: ModuleDeliveryOptions): RemoteModul
     maxModules,
     maxDownloads,
     maxMemoryBytes,
-    fetch: (code, known) => fetcher.fetch(code, known),
+    fetch: (code, known, signal) => fetcher.fetch(code, known, signal),
   });
 }

@@ -33,11 +33,16 @@ export class ModuleFetcher {
     this.#options = options;
   }
 
-  async fetch(code: RemoteCode, known: (digest: string) => Uint8Array | undefined): Promise<FetchedModule> {
+  async fetch(code: RemoteCode, known: (digest: string) => Uint8Array | undefined, end: AbortSignal): Promise<FetchedModule> {
     const { clock } = this.#options;
-    const timeoutMs = code.timeoutMs > 0 ? code.timeoutMs : defaultTimeoutMs;
+    const attemptMs = code.timeoutMs > 0 ? code.timeoutMs : defaultTimeoutMs;
+    const { count, maxIntervalMs } = code.retries;
+    // Istio's time is for all attempts, Envoy's for each.
+    const timeoutMs = code.cluster === undefined ? attemptMs : attemptMs * (count + 1) + maxIntervalMs * count;
     const random = (): number => this.#options.random();
-    return withRetries({ times: code.retries, timeoutMs, clock, random }, (signal) => this.#attempt(code, timeoutMs, signal, known));
+    return withRetries({ times: code.retries, timeoutMs, clock, random, signal: end }, (signal) =>
+      this.#attempt(code, attemptMs, signal, known),
+    );
   }
 
   async #attempt(

@@ -26,7 +26,7 @@ export function findCredentials(text: string, registry: string): Credentials | u
     const value = fields[name];
     return typeof value === "string" ? value : "";
   };
-  const [, user, password] = /^([^:]*):([^]*)$/.exec(Buffer.from(field("auth"), "base64").toString()) ?? ["", "", ""];
+  const [, user, password] = /^([^:]*):(.*)$/s.exec(Buffer.from(field("auth"), "base64").toString()) ?? ["", "", ""];
   return {
     user: field("username") || user,
     // Written by Docker for Windows: padded with zeros.

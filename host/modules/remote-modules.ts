@@ -21,7 +21,7 @@ export interface RemoteModulesOptions {
   /** Bytes of modules that could not be cached. */
   readonly maxMemoryBytes: number;
   /** `known`: a module under a digest that is at hand. Throws FetchError. */
-  fetch(code: RemoteCode, known: (digest: string) => Uint8Array | undefined): Promise<FetchedModule>;
+  fetch(code: RemoteCode, known: (digest: string) => Uint8Array | undefined, signal: AbortSignal): Promise<FetchedModule>;
 }
 
 export interface ModuleState {
@@ -61,6 +61,8 @@ export class RemoteModules implements RemoteModuleSource {
   readonly #listeners = new Set<() => void>();
   /** Of modules that are not on disk, by their sha256. */
   readonly #memory = new Map<string, Uint8Array>();
+  readonly #end = new AbortController();
+  #inUse: ReadonlySet<string> = new Set();
   #running = 0;
   #round = 0;
   #isChanged = false;
@@ -91,6 +93,7 @@ export class RemoteModules implements RemoteModuleSource {
       if (known.state === "failed") stats.negativeHit();
       return answerOf(known);
     }
+    if (this.#entries.size >= this.#options.maxModules) this.#forgetUnused();
     if (this.#entries.size >= this.#options.maxModules) {
       stats.overflow.inc();
       return { problem: `cannot fetch Wasm module ${code.url}: more than ${this.#options.maxModules} are asked for` };
@@ -136,6 +139,7 @@ export class RemoteModules implements RemoteModuleSource {
   }
 
   release(inUse: ReadonlySet<string>): void {
+    this.#inUse = inUse;
     for (const sha256 of this.#memory.keys()) {
       const isWanted = [...this.#entries.values()].some((entry) => entry.sha256 === sha256);
       if (!isWanted && !inUse.has(sha256)) this.#memory.delete(sha256);
@@ -149,6 +153,7 @@ export class RemoteModules implements RemoteModuleSource {
 
   close(): void {
     this.#isClosed = true;
+    this.#end.abort(new FetchError("the proxy ends"));
     this.#purgeTimer.cancel();
     for (const entry of this.#entries.values()) entry.timer?.cancel();
     this.#listeners.clear();
@@ -194,7 +199,7 @@ export class RemoteModules implements RemoteModuleSource {
     const running = this.#downloads.get(key);
     if (running !== undefined) return running;
     const { cache, stats, fetch } = this.#options;
-    const download = this.#inTurn(() => fetch(code, (digest) => cache.find(name, digest)?.bytes)).finally(() =>
+    const download = this.#inTurn(() => fetch(code, (digest) => cache.find(name, digest)?.bytes, this.#end.signal)).finally(() =>
       this.#downloads.delete(key),
     );
     this.#downloads.set(key, download);
@@ -259,6 +264,11 @@ export class RemoteModules implements RemoteModuleSource {
     for (const entry of this.#entries.values())
       if (entry.state === "ready" && entry.round < this.#round - forgottenAfter) this.#forget(entry);
     for (const listener of this.#listeners) listener();
+  }
+
+  #forgetUnused(): void {
+    for (const entry of this.#entries.values())
+      if (entry.state === "ready" && entry.sha256 !== undefined && !this.#inUse.has(entry.sha256)) this.#forget(entry);
   }
 
   #forget(entry: Entry): void {

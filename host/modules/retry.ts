@@ -6,16 +6,21 @@ export interface RetryOptions {
   readonly times: RetryTimes;
   readonly timeoutMs: number;
   readonly clock: ModuleClock;
+  /** Ends everything. */
+  readonly signal: AbortSignal;
   /** In [0, 1). */
   random(): number;
 }
 
 /** `attempt` gets the signal that ends when all attempts together took too long. */
 export async function withRetries<T>(options: RetryOptions, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const { times, timeoutMs, clock } = options;
+  const { times, timeoutMs, clock, signal } = options;
   const deadline = clock.nowMs() + timeoutMs;
   const controller = new AbortController();
   let last: FetchError | undefined;
+  const abort = (): void => controller.abort(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
   const timer = clock.after(timeoutMs, () => controller.abort(timeoutError(timeoutMs, last)));
   try {
     for (let count = 0; ; count++) {
@@ -34,6 +39,7 @@ export async function withRetries<T>(options: RetryOptions, attempt: (signal: Ab
     }
   } finally {
     timer.cancel();
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -7,8 +7,12 @@ import { systemRandom, systemTime } from "../base/system.ts";
 import { AdminServer } from "../admin/server.ts";
 import { createSharedMemory } from "../extensions/plugin-host.ts";
 import { setFormatterEnvironment } from "../http/formatter.ts";
+import { createRemoteModules } from "../modules/index.ts";
+import type { RemoteModules } from "../modules/remote-modules.ts";
+import { readSettings } from "../modules/settings.ts";
 import { MergedStats } from "../stats/merged-stats.ts";
 import { StatsStore } from "../stats/store.ts";
+import { DefaultLimits } from "../wasm/limits.ts";
 import { loadModule } from "../wasm/module.ts";
 import { systemClock } from "../xds/clock.ts";
 import { ConfigControl } from "../xds/control.ts";
@@ -21,6 +25,7 @@ import { HealthChecks } from "./health-checks.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { findLocalIp } from "./local-ip.ts";
 import { createHostLogger, type HostLogger, type HostLoggerOptions } from "./logger.ts";
+import { ModuleClusters } from "./module-clusters.ts";
 import { PluginGate } from "./plugin-gate.ts";
 import { Ports } from "./ports.ts";
 import { ServerStats } from "./server-stats.ts";
@@ -33,6 +38,8 @@ export interface ServerOptions {
   readonly config: BootstrapText;
   readonly configPath: string | undefined;
   readonly pluginsDirectory: string | undefined;
+  /** Where fetched modules are kept; undefined: in the cache folder of the user. */
+  readonly wasmCacheDirectory?: string | undefined;
   readonly concurrency: number;
   readonly drainTimeS: number;
   readonly fileFlushIntervalMs: number | undefined;
@@ -66,6 +73,7 @@ export class Server {
   readonly lifecycle: Lifecycle;
   private readonly stats: StatsStore;
   private parts: Parts | undefined = undefined;
+  private delivery: Delivery | undefined = undefined;
   private reportTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: ServerOptions) {
@@ -78,8 +86,20 @@ export class Server {
 
   /** Resolves when the configuration is in force on every worker. Throws StartError. */
   async start(): Promise<void> {
+    try {
+      await this.startParts();
+    } catch (error) {
+      // What is being fetched would keep the process alive.
+      this.delivery?.modules.close();
+      throw error;
+    }
+  }
+
+  private async startParts(): Promise<void> {
     const { options, logger } = this;
-    const services = createXdsServices();
+    const delivery = this.createDelivery();
+    this.delivery = delivery;
+    const services = createXdsServices(delivery.modules);
     const result = loadBootstrap(options.config, services);
     if (!result.ok)
       throw new StartError([
@@ -129,8 +149,30 @@ export class Server {
     this.logger.log("info", "main", `serving: ${count} listener(s) on ${this.options.concurrency} worker(s)`);
   }
 
+  private createDelivery(): Delivery {
+    const { options, logger, stats } = this;
+    const clusters = new ModuleClusters();
+    try {
+      const modules = createRemoteModules({
+        settings: readSettings(process.env, options.wasmCacheDirectory, DefaultLimits.maxModuleBytes),
+        clock: systemClock,
+        log: {
+          info: (message) => logger.log("info", "wasm", message),
+          warn: (message) => logger.log("warning", "wasm", message),
+        },
+        stats,
+        clusterGet: (cluster, url, limits) => clusters.get(cluster, url, limits),
+        uid: process.getuid?.(),
+        random: () => systemRandom.next(),
+      });
+      return { modules, clusters };
+    } catch (error) {
+      throw new StartError([error instanceof Error ? error.message : String(error)]);
+    }
+  }
+
   private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>): Parts {
-    const { options, logger, stats, mergedStats } = this;
+    const { options, logger, stats, mergedStats, delivery } = this;
     const limit = loaded.bootstrap.maxDownstreamConnections || DEFAULT_MAX_CONNECTIONS;
     const serverStats = new ServerStats(stats, options.concurrency, this.lifecycle);
     const workers = new Workers({
@@ -193,6 +235,7 @@ export class Server {
       logger,
       onDeployed: ({ snapshot, modules }) => {
         services.modules.release(new Set(modules.keys()));
+        delivery?.clusters.update(snapshot);
         serverStats.onDeployed(snapshot);
         logger.log(
           "debug",
@@ -279,6 +322,7 @@ export class Server {
     const parts = this.parts;
     this.parts = undefined;
     clearInterval(this.reportTimer);
+    this.delivery?.modules.close();
     if (parts !== undefined) {
       parts.control.close();
       parts.streams.close();
@@ -318,6 +362,11 @@ export class Server {
   untilExit(): Promise<number> {
     return this.lifecycle.exited;
   }
+}
+
+interface Delivery {
+  readonly modules: RemoteModules;
+  readonly clusters: ModuleClusters;
 }
 
 export interface Parts {

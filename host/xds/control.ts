@@ -264,7 +264,8 @@ export class ConfigControl {
         log.warn(`listener ${before.name} stays as it was: ${formatProblems(result.problems)}`);
         return before;
       }
-      return sameData(before.config, result.resource.config) ? before : result.resource;
+      const isIncomplete = result.resource.pendingModules.length > before.pendingModules.length;
+      return isIncomplete || sameData(before.config, result.resource.config) ? before : result.resource;
     });
   }
 

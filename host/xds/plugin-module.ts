@@ -39,6 +39,7 @@ export function readModuleCode(reader: ConfigReader, id: string, file: string): 
     return undefined;
   }
   const pullSecret = secretName === "" ? undefined : readSecret(reader, secretName, file);
+  if (secretName !== "" && pullSecret === undefined) return undefined;
   return {
     kind: "remote",
     url: full,

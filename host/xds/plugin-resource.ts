@@ -7,7 +7,7 @@ import { decodeMessage } from "./json-decode.ts";
 import { readModuleCode } from "./plugin-module.ts";
 import { isAgentVariable } from "./resources/remote-code.ts";
 import { isJsonObject, type Json } from "./message.ts";
-import { type Problem, Problems } from "./problems.ts";
+import { joinField, type Problem, Problems } from "./problems.ts";
 import { MessageReader } from "./reader.ts";
 
 export type PluginPhase = "AUTHN" | "AUTHZ" | "STATS" | "UNSPECIFIED";
@@ -38,7 +38,8 @@ export interface TrafficMatch {
 }
 
 export type ReadPlugin =
-  | { readonly ok: true; readonly plugin: PluginResource }
+  /** `fetchProblem`: its module could not be fetched; all else of it is good. */
+  | { readonly ok: true; readonly plugin: PluginResource; readonly fetchProblem: Problem | undefined }
   | { readonly ok: false; readonly name: string; readonly problems: readonly Problem[] };
 
 const apiVersion = "extensions.istio.io/v1alpha1";
@@ -68,8 +69,9 @@ export function readPlugin(json: Json, file: string, ctx: ParseContext): ReadPlu
   reader.finish();
   if (problems.count > 0 || typed === undefined) return { ok: false, name: id, problems: problems.list() };
   const filterName = `extensions.istio.io/${kind.toLowerCase()}/${id}`;
-  const { type, plugin } = typed;
-  return { ok: true, plugin: { kind, ...metadata, ...common, type, filter: { kind: "wasm", name: filterName, disabled: false, plugin } } };
+  const { type, plugin, fetchProblem } = typed;
+  const filter = { kind: "wasm", name: filterName, disabled: false, plugin } as const;
+  return { ok: true, plugin: { kind, ...metadata, ...common, type, filter }, fetchProblem };
 }
 
 function readMetadata(json: Json | undefined, problems: Problems): Pick<PluginResource, "namespace" | "name" | "createdAtMs"> {
@@ -110,6 +112,7 @@ function readTrafficExtension(reader: ConfigReader, id: string, file: string, ct
 interface TypedPlugin {
   readonly type: PluginType;
   readonly plugin: PluginConfig;
+  readonly fetchProblem: Problem | undefined;
 }
 
 function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: ParseContext): TypedPlugin | undefined {
@@ -120,6 +123,7 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
   const rootId = reader.text("plugin_name");
   const failurePolicy = failurePolicies[reader.choice<keyof typeof failurePolicies>("fail_strategy", "FAIL_CLOSE")];
   if (module === undefined) return undefined;
+  const fetchProblem = module.problem === undefined ? undefined : { path: joinField(reader.path, "url"), reason: module.problem };
   const read: PluginConfig = {
     name: id,
     rootId,
@@ -134,7 +138,7 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
     allowedCapabilities: undefined,
     allowOnHeadersStopIteration: false,
   };
-  return { type: type === "NETWORK" ? "NETWORK" : "HTTP", plugin: read };
+  return { type: type === "NETWORK" ? "NETWORK" : "HTTP", plugin: read, fetchProblem };
 }
 
 const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAIL_RELOAD: "FAIL_RELOAD" } as const satisfies Record<
@@ -147,12 +151,14 @@ function resolveModule(
   id: string,
   file: string,
   ctx: ParseContext,
-): { readonly sha256: string; readonly source: string } | undefined {
+): { readonly sha256: string; readonly source: string; readonly problem?: string } | undefined {
   const code = readModuleCode(reader, id, file);
   if (code === undefined) return undefined;
   const resolved = ctx.modules.resolve(code);
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
+  // What is wrong is not the resource: the plugin is there, without a module, with its failure policy.
+  if (code.kind === "remote") return { sha256: "", source: code.url, problem: resolved.problem };
   reader.refuse(resolved.problem.startsWith("module has sha256") ? "sha256" : "url", resolved.problem);
   return undefined;
 }
