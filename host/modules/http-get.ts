@@ -23,6 +23,8 @@ export interface HttpGetterOptions {
   isInsecure(host: string): boolean;
   /** Default: the system's. */
   readonly lookup?: Lookup;
+  /** Of who answers first. Default: by RFC 6890. */
+  isPrivate?(address: string): boolean;
 }
 
 export interface HttpGet {
@@ -119,7 +121,7 @@ export class HttpGetter {
               headers: singleHeaders(response),
               body,
               url,
-              isPrivate: peer === "" || isPrivateAddress(peer),
+              isPrivate: peer === "" || (this.#options.isPrivate?.(peer) ?? isPrivateAddress(peer)),
             }),
           (error: unknown) => {
             request.destroy();

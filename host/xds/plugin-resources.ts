@@ -60,7 +60,10 @@ export class PluginFolder {
     const statuses = [...this.#files.values()].flatMap((file) => [...file.entries.values()].map((entry) => entry.status));
     if (this.#folderProblem === undefined) return statuses;
     const rejected = { atMs: this.#options.nowMs(), problems: [{ path: "", reason: this.#folderProblem }] };
-    return [...statuses, { id: "", file: this.directory, acceptedAtMs: undefined, sha256: undefined, fetching: undefined, rejected, json: null }];
+    return [
+      ...statuses,
+      { id: "", file: this.directory, acceptedAtMs: undefined, sha256: undefined, fetching: undefined, rejected, json: null },
+    ];
   }
 
   /** Reads the folder again; true: the plugins changed. `force`: also files whose text did not change. */

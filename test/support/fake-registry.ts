@@ -23,7 +23,7 @@ export const mediaTypes = {
   cncfLayer: "application/wasm",
 } as const;
 
-export const packed = (module: Uint8Array): Buffer => gzipSync(tar(tarFile("plugin.wasm", module)));
+const packed = (module: Uint8Array): Buffer => gzipSync(tar(tarFile("plugin.wasm", module)));
 
 export type Layout = "docker" | "compat" | "artifact" | "cncf" | "plain";
 
@@ -31,11 +31,17 @@ export function layersOf(layout: Layout, module: Uint8Array): readonly Layer[] {
   const other = { mediaType: mediaTypes.ociLayer, bytes: gzipSync(tar(tarFile("etc/hosts", Buffer.from("x")))) };
   switch (layout) {
     case "docker":
-      return [{ mediaType: mediaTypes.dockerLayer, bytes: other.bytes }, { mediaType: mediaTypes.dockerLayer, bytes: packed(module) }];
+      return [
+        { mediaType: mediaTypes.dockerLayer, bytes: other.bytes },
+        { mediaType: mediaTypes.dockerLayer, bytes: packed(module) },
+      ];
     case "compat":
       return [other, { mediaType: mediaTypes.ociLayer, bytes: packed(module) }];
     case "artifact":
-      return [{ mediaType: mediaTypes.artifactConfig, bytes: Buffer.from("{}") }, { mediaType: mediaTypes.artifactLayer, bytes: module }];
+      return [
+        { mediaType: mediaTypes.artifactConfig, bytes: Buffer.from("{}") },
+        { mediaType: mediaTypes.artifactLayer, bytes: module },
+      ];
     case "cncf":
       return [{ mediaType: mediaTypes.cncfLayer, bytes: module }];
     case "plain":
@@ -58,7 +64,11 @@ export function image(repository: string, tag: string, layers: readonly Layer[],
   const config = { mediaType: "application/vnd.oci.image.config.v1+json", digest: `sha256:${sha256("{}")}`, size: 2 };
   const manifest = JSON.stringify({ schemaVersion: 2, mediaType, config, layers: descriptors });
   const blobs = layers.map((layer) => [`/v2/${repository}/blobs/sha256:${sha256(layer.bytes)}`, body(layer.bytes)] as const);
-  return { manifest, digest: sha256(manifest), routes: { ...Object.fromEntries(blobs), ...manifestRoutes(repository, tag, manifest, mediaType) } };
+  return {
+    manifest,
+    digest: sha256(manifest),
+    routes: { ...Object.fromEntries(blobs), ...manifestRoutes(repository, tag, manifest, mediaType) },
+  };
 }
 
 export function manifestRoutes(repository: string, tag: string, manifest: string, mediaType: string): Readonly<Record<string, Answer>> {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { FetchError } from "../../../host/modules/contract.ts";
-import { certificate } from "../../support/certificates.ts";
+import { ip, issue } from "../../support/certificates.ts";
 import { sha256 } from "../../support/fake-registry.ts";
 import { type Answer, body, cutShort, inTurn, redirect, silent, startModuleServer, status } from "../../support/module-server.ts";
 import { tar, tarFile } from "../../support/tar.ts";
@@ -140,7 +140,7 @@ test("nobody listens: said after all attempts", async (t) => {
 });
 
 test("TLS: the certificate is verified, unless the host is listed", async (t) => {
-  const { key, cert } = certificate();
+  const { keyPem: key, pem: cert } = issue({ names: [ip(127, 0, 0, 1)] });
   const server = await startModuleServer(t, { "/m.wasm": body(module) }, { key, cert });
   const code = remoteCode(`https://${server.host}/m.wasm`, { retries: { count: 0, baseIntervalMs: 1, maxIntervalMs: 1 } });
   await assert.rejects(fetchModule(code), /self-signed certificate|unable to verify/);
@@ -149,7 +149,7 @@ test("TLS: the certificate is verified, unless the host is listed", async (t) =>
 });
 
 test("from https to http: not without being listed", async (t) => {
-  const { key, cert } = certificate();
+  const { keyPem: key, pem: cert } = issue({ names: [ip(127, 0, 0, 1)] });
   const plain = await startModuleServer(t, { "/m.wasm": body(module) });
   const server = await startModuleServer(t, { "/m.wasm": redirect(`http://${plain.host}/m.wasm`) }, { key, cert });
   const code = remoteCode(`https://${server.host}/m.wasm`);

@@ -1,5 +1,5 @@
 // Shared by the tests of this folder.
-import { type FetchedModule, type ModuleClock } from "../../../host/modules/contract.ts";
+import type { FetchedModule, ModuleClock } from "../../../host/modules/contract.ts";
 import { HttpGetter } from "../../../host/modules/http-get.ts";
 import { type ClusterGet, ModuleFetcher } from "../../../host/modules/module-fetcher.ts";
 import type { RemoteCode } from "../../../host/config/module-code.ts";
@@ -40,6 +40,8 @@ export interface FetchOptions {
   readonly insecure?: readonly string[];
   readonly maxBytes?: number;
   readonly lookup?: Lookup;
+  /** Servers of this machine count as servers of the Internet. */
+  readonly isPublic?: boolean;
   readonly authorities?: readonly string[];
   readonly clusterGet?: ClusterGet;
   readonly known?: (digest: string) => Uint8Array | undefined;
@@ -52,6 +54,7 @@ export function fetchModule(code: RemoteCode, options: FetchOptions = {}): Promi
     authorities,
     isInsecure: (host) => insecure.includes("*") || insecure.includes(host),
     ...(lookup === undefined ? {} : { lookup }),
+    ...(options.isPublic === true ? { isPrivate: () => false } : {}),
   });
   const fetcher = new ModuleFetcher({
     getter,

@@ -91,10 +91,7 @@ const refused: readonly (readonly [Json, ...string[]])[] = [
     resource({ url: "./m.wasm", imagePullPolicy: "Never" }),
     'spec.image_pull_policy: unknown enum value "Never"; one of UNSPECIFIED_POLICY, IfNotPresent, Always',
   ],
-  [
-    resource({ url: "oci://r/x", imagePullSecret: "../x" }),
-    "spec.image_pull_secret: not the name of a secret",
-  ],
+  [resource({ url: "oci://r/x", imagePullSecret: "../x" }), "spec.image_pull_secret: not the name of a secret"],
   [resource({ url: "./m.wasm", sha256: "0".repeat(64) }), /^spec\.sha256: module has sha256 [0-9a-f]{64}, not 0{64}: /.source],
   [
     resource({ url: "./m.wasm", sha256: "abc" }),
