@@ -70,3 +70,8 @@ export interface LiveModuleSource extends ModuleSource {
   /** Calls back when a fetch has ended, well or badly: refresh() is due. Returns the end of it. */
   onChange(listener: () => void): () => void;
 }
+
+/** A URL for messages: without what may be secret in it. */
+export function shownUrl(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/@]*@(?!sha256:)/i, "$1").replace(/\?.*$/s, "");
+}

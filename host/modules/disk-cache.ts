@@ -2,7 +2,18 @@
 // refs.json which digest each URL of the name stood for. A file is written under another name and renamed, so that two proxies may
 // share the folder; it is read only with the content that it was written with. The file's time is when it was used last.
 import { createHash, randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf } from "./contract.ts";
 
@@ -33,21 +44,31 @@ const hex64 = /^[0-9a-f]{64}$/;
 
 export class DiskCache {
   readonly #options: DiskCacheOptions;
-  /** false: the folder cannot be used; said once. */
-  #isUsable = true;
+  /** undefined: not looked at yet; where nothing is fetched no folder is made. */
+  #isOpen: boolean | undefined;
 
   constructor(options: DiskCacheOptions) {
     this.#options = options;
+  }
+
+  /** false: the folder cannot be used; said once. */
+  get #isUsable(): boolean {
+    this.#isOpen ??= this.#open();
+    return this.#isOpen;
+  }
+
+  #open(): boolean {
+    const { directory, uid: own, onProblem } = this.#options;
     try {
-      mkdirSync(options.directory, { recursive: true, mode: 0o700 });
-      const { uid } = statSync(options.directory);
-      const own = options.uid ?? uid;
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      const { uid } = statSync(directory);
       // In a folder that everyone may write to, someone else may have been first.
-      if (uid !== own && own !== 0) throw new Error("it belongs to someone else");
-      if (uid === own) chmodSync(options.directory, 0o700);
+      if (own !== undefined && uid !== own && own !== 0) throw new Error("it belongs to someone else");
+      if (own === undefined || uid === own) chmodSync(directory, 0o700);
+      return true;
     } catch (error) {
-      this.#isUsable = false;
-      options.onProblem(`modules are not cached: ${options.directory}: ${messageOf(error)}`);
+      onProblem(`modules are not cached: ${directory}: ${messageOf(error)}`);
+      return false;
     }
   }
 
@@ -57,6 +78,7 @@ export class DiskCache {
 
   /** undefined: not there, or not what was written. */
   find(name: string, digest: string): CachedModule | undefined {
+    if (!this.#isUsable) return undefined;
     const path = this.#pathOf(name, digest);
     const sha256 = this.#read(`${path}.sum`)?.toString();
     const bytes = sha256 === undefined ? undefined : this.#read(path);
@@ -132,7 +154,7 @@ export class DiskCache {
   }
 
   #files(): readonly CachedFile[] {
-    if (!this.#isUsable) return [];
+    if (!existsSync(this.#options.directory) || !this.#isUsable) return [];
     return this.#list(this.#options.directory).flatMap((folder) => {
       const home = join(this.#options.directory, folder);
       return this.#list(home).flatMap((name): readonly CachedFile[] => {

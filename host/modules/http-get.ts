@@ -1,6 +1,7 @@
 // GET with a limit on everything: time, size, redirects, and where a redirect may lead.
 import { type ClientRequest, type IncomingMessage, request as requestPlain, type RequestOptions } from "node:http";
 import { request as requestTls } from "node:https";
+import { shownUrl } from "../config/module-code.ts";
 import { checkHost, guardedLookup, isPrivateAddress, type Lookup, type Reach } from "./address-guard.ts";
 import { retryAfter } from "./retry-after.ts";
 import { FetchError, messageOf, type ModuleClock } from "./contract.ts";
@@ -90,7 +91,7 @@ export class HttpGetter {
       if (!redirects.has(answer.status) || location === undefined || options.form !== undefined) return { ...answer, isPrivate };
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (next === undefined || (next.protocol !== "http:" && next.protocol !== "https:"))
-        throw new FetchError(`${url.host} redirects to what is no HTTP URL: ${location.slice(0, 200)}`);
+        throw new FetchError(`${url.host} redirects to what is no HTTP URL: ${shownUrl(location.slice(0, 200))}`);
       isFromSecure ||= url.protocol === "https:";
       if (isFromSecure && next.protocol === "http:" && !this.isInsecure(next.host))
         throw new FetchError(`refused to be sent from https to ${next.host} without TLS`);

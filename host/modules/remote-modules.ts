@@ -2,7 +2,7 @@
 // failed. Plugins that want one module share one download. A failure is remembered for a while (Envoy: 10 s; longer each time), then
 // tried again as long as something still asks, so that a registry that comes back needs nobody to tell us.
 import { createHash } from "node:crypto";
-import type { RemoteCode, RemoteModuleSource, ResolvedModule } from "../config/module-code.ts";
+import { type RemoteCode, type RemoteModuleSource, type ResolvedModule, shownUrl } from "../config/module-code.ts";
 import { FetchError, type FetchedModule, messageOf, type ModuleClock, type ModuleLog } from "./contract.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { cacheName, parseImage } from "./image-reference.ts";
@@ -26,7 +26,6 @@ export interface RemoteModulesOptions {
 
 export interface ModuleState {
   readonly url: string;
-  readonly resource: string;
   readonly state: "fetching" | "ready" | "failed";
   readonly sha256: string | undefined;
   readonly problem: string | undefined;
@@ -77,15 +76,18 @@ export class RemoteModules implements RemoteModuleSource {
   }
 
   get states(): readonly ModuleState[] {
-    return [...this.#entries.values()].map(({ code, state, sha256, problem, retryAtMs }) => {
-      const { url, resource } = code;
-      return { url, resource, state, sha256, problem, retryAtMs };
-    });
+    return [...this.#entries.values()].map(({ code, state, sha256, problem, retryAtMs }) => ({
+      url: shownUrl(code.url),
+      state,
+      sha256,
+      problem,
+      retryAtMs,
+    }));
   }
 
   resolve(code: RemoteCode): ResolvedModule {
     const { stats } = this.#options;
-    if (code.pullSecret === "") return { problem: `cannot fetch Wasm module ${code.url}: missing image pulling secret` };
+    if (code.pullSecret === "") return { problem: `cannot fetch Wasm module ${shownUrl(code.url)}: missing image pulling secret` };
     const key = keyOf(code);
     const known = this.#entries.get(key);
     if (known !== undefined) {
@@ -96,7 +98,7 @@ export class RemoteModules implements RemoteModuleSource {
     if (this.#entries.size >= this.#options.maxModules) this.#forgetUnused();
     if (this.#entries.size >= this.#options.maxModules) {
       stats.overflow.inc();
-      return { problem: `cannot fetch Wasm module ${code.url}: more than ${this.#options.maxModules} are asked for` };
+      return { problem: `cannot fetch Wasm module ${shownUrl(code.url)}: more than ${this.#options.maxModules} are asked for` };
     }
     const name = cacheName(code.url);
     const entry: Entry = {
@@ -175,7 +177,7 @@ export class RemoteModules implements RemoteModuleSource {
   async #fetch(entry: Entry): Promise<void> {
     const { clock, stats, log } = this.#options;
     const startedMs = clock.nowMs();
-    const { url } = entry.code;
+    const url = shownUrl(entry.code.url);
     try {
       const module = await this.#download(entry);
       if (this.#isClosed) return;
@@ -238,7 +240,7 @@ export class RemoteModules implements RemoteModuleSource {
   #fail(entry: Entry, error: unknown): void {
     const { clock, log } = this.#options;
     const pauseMs = Math.min(firstPauseMs * 2 ** entry.failures, longestPauseMs);
-    const problem = `cannot fetch Wasm module ${entry.code.url}: ${messageOf(error)}`;
+    const problem = `cannot fetch Wasm module ${shownUrl(entry.code.url)}: ${messageOf(error)}`;
     if (problem !== entry.problem) log.warn(`${problem}; the next attempt is in ${pauseMs / 1000} s`);
     entry.state = "failed";
     entry.problem = problem;
@@ -298,7 +300,7 @@ function keyOf(code: RemoteCode): string {
 }
 
 function answerOf({ code, state, sha256, problem }: Entry): ResolvedModule {
-  if (sha256 !== undefined && state === "ready") return { sha256, source: code.url };
+  if (sha256 !== undefined && state === "ready") return { sha256, source: shownUrl(code.url) };
   // While a failed one is tried again its failure is what is known.
-  return problem === undefined ? { pending: code.url } : { problem };
+  return problem === undefined ? { pending: shownUrl(code.url) } : { problem };
 }

@@ -110,7 +110,7 @@ export class Server {
     const refusals = await tryPlugins(loaded, services);
     if (refusals.length > 0) throw new StartError(refusals);
 
-    const parts = this.build(loaded, services);
+    const parts = this.build(loaded, services, delivery);
     this.parts = parts;
     const conflicts = await parts.ports.conflicts(loaded.listeners.map((resource) => resource.config));
     if (conflicts.length > 0) throw new StartError(conflicts);
@@ -171,8 +171,8 @@ export class Server {
     }
   }
 
-  private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>): Parts {
-    const { options, logger, stats, mergedStats, delivery } = this;
+  private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>, delivery: Delivery): Parts {
+    const { options, logger, stats, mergedStats } = this;
     const limit = loaded.bootstrap.maxDownstreamConnections || DEFAULT_MAX_CONNECTIONS;
     const serverStats = new ServerStats(stats, options.concurrency, this.lifecycle);
     const workers = new Workers({
@@ -235,7 +235,7 @@ export class Server {
       logger,
       onDeployed: ({ snapshot, modules }) => {
         services.modules.release(new Set(modules.keys()));
-        delivery?.clusters.update(snapshot);
+        delivery.clusters.update(snapshot);
         serverStats.onDeployed(snapshot);
         logger.log(
           "debug",
@@ -268,7 +268,20 @@ export class Server {
       onSnapshot: (snapshot) => pipeline.push(snapshot),
       watch: {},
     });
-    return { loaded, workers, dns, health, gate, pipeline, control, streams, serverStats, ports, admin: undefined };
+    return {
+      loaded,
+      workers,
+      dns,
+      health,
+      gate,
+      pipeline,
+      control,
+      streams,
+      serverStats,
+      ports,
+      modules: delivery.modules,
+      admin: undefined,
+    };
   }
 
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
@@ -380,5 +393,6 @@ export interface Parts {
   readonly streams: XdsStreams;
   readonly serverStats: ServerStats;
   readonly ports: Ports;
+  readonly modules: RemoteModules;
   admin: AdminServer | undefined;
 }

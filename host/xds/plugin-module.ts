@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { ConfigReader } from "../config/extension.ts";
-import type { ModuleCode, PullPolicy } from "../config/module-code.ts";
+import { type ModuleCode, type PullPolicy, shownUrl } from "../config/module-code.ts";
 
 /** What istiod asks of its agent. */
 const timeoutMs = 30_000;
@@ -35,7 +35,7 @@ export function readModuleCode(reader: ConfigReader, id: string, file: string): 
   // Istio reads a URL without a scheme as the name of an image.
   const full = scheme === "" ? `oci://${url}` : url;
   if (!URL.canParse(full)) {
-    reader.refuse("url", `not a URL: ${full}`);
+    reader.refuse("url", `not a URL: ${shownUrl(full)}`);
     return undefined;
   }
   const pullSecret = secretName === "" ? undefined : readSecret(reader, secretName, file);

@@ -2,6 +2,7 @@
 // file of the plugins folder. Istio's schema, nothing added: the same file can be given to a cluster.
 import type { ConfigReader, ParseContext } from "../config/extension.ts";
 import type { HttpFilterConfig } from "../config/listener.ts";
+import { shownUrl } from "../config/module-code.ts";
 import type { FailurePolicy, PluginConfig } from "../config/plugin.ts";
 import { decodeMessage } from "./json-decode.ts";
 import { readModuleCode } from "./plugin-module.ts";
@@ -158,7 +159,7 @@ function resolveModule(
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   // What is wrong is not the resource: the plugin is there, without a module, with its failure policy.
-  if (code.kind === "remote") return { sha256: "", source: code.url, problem: resolved.problem };
+  if (code.kind === "remote") return { sha256: "", source: shownUrl(code.url), problem: resolved.problem };
   reader.refuse(resolved.problem.startsWith("module has sha256") ? "sha256" : "url", resolved.problem);
   return undefined;
 }

@@ -150,6 +150,7 @@ test("a folder of someone else, or none at all: nothing is kept, and it is said 
 
 test("a disk that refuses: said, and not kept", (t) => {
   const { directory, cache, problems } = start(t);
+  assert.equal(cache.find(name, digest), undefined);
   writeFileSync(join(directory, sha256(name)), "a file where a folder should be");
   assert.equal(cache.put(name, name, digest, module), false);
   assert.match(problems[0], /^a module is not cached: /);

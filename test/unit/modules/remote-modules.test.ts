@@ -23,6 +23,7 @@ interface Fetch {
 }
 
 interface Rig {
+  readonly directory: string;
   readonly modules: RemoteModules;
   readonly clock: ReturnType<typeof manualClock>;
   readonly fetches: Fetch[];
@@ -83,7 +84,7 @@ function start(t: TestContext, options: Partial<ConstructorParameters<typeof Rem
   });
   t.after(() => modules.close());
   const stat = (name: string): number => (name.endsWith("entries") ? store.gauge(name).value : store.counter(name).value);
-  return { modules, clock, fetches, stat, log, changes: () => changes, restart: () => start(t, options, directory) };
+  return { directory, modules, clock, fetches, stat, log, changes: () => changes, restart: () => start(t, options, directory) };
 }
 
 const url = "http://x/m.wasm";
@@ -214,6 +215,17 @@ test("how a fetch fails is counted under Istio's names", async (t) => {
   }
 });
 
+test("messages have no secrets of the URL", async (t) => {
+  const { modules, fetches, log } = start(t);
+  const code = remoteCode("https://me:secret@x/m.wasm?token=secret");
+  assert.deepEqual(modules.resolve(code), { pending: "https://x/m.wasm" });
+  await fetches[0].fail(new FetchError("no"));
+  assert.deepEqual(modules.resolve(code), { problem: "cannot fetch Wasm module https://x/m.wasm: no" });
+  assert.doesNotMatch(log.join() + JSON.stringify(modules.states), /secret/);
+  const pinned = `oci://r.io/a@sha256:${"a".repeat(64)}`;
+  assert.deepEqual(modules.resolve(remoteCode(pinned)), { pending: pinned });
+});
+
 test("a pull secret that is missing is a failure by itself", (t) => {
   const { modules, fetches } = start(t);
   assert.deepEqual(modules.resolve(remoteCode(url, { pullSecret: "" })), {
@@ -260,15 +272,24 @@ test("without a disk modules are kept in memory, up to a limit", async (t) => {
 });
 
 test("a module that is gone from the disk is fetched again", async (t) => {
-  const { modules, fetches, clock } = start(t);
+  const { modules, fetches, directory } = start(t);
   modules.resolve(remoteCode(url));
   await fetches[0].succeed(module);
-  modules.refresh();
-  clock.advance(3_600_000);
-  assert.deepEqual(Buffer.from(modules.bytesOf(ready.sha256) ?? []), module);
-  // Two days in which nothing runs: no purge touched it.
-  const directory = modules.states[0].url;
-  assert.equal(directory, url);
+  assert.equal(modules.refresh(), true);
+  rmSync(directory, { recursive: true });
+  assert.equal(modules.bytesOf(ready.sha256), undefined);
+  assert.equal(modules.refresh(), true);
+  assert.deepEqual(modules.resolve(remoteCode(url)), { pending: url });
+  assert.equal(fetches.length, 2);
+});
+
+test("what is in use outlives its time in the cache", async (t) => {
+  const { modules, fetches, clock, stat } = start(t);
+  modules.resolve(remoteCode(url));
+  await fetches[0].succeed(module);
+  for (let hour = 0; hour < 50; hour++) clock.advance(3_600_000);
+  assert.equal(stat("wasm.remote_load_cache_entries"), 1);
+  assert.ok(modules.bytesOf(ready.sha256));
 });
 
 test("closing ends what is being fetched", (t) => {
