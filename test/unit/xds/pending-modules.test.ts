@@ -201,14 +201,14 @@ test("a plugin of the folder: without a module at first, then with each one that
   const [one, two] = ["oci://r.io/a:1", "oci://r.io/a:2"];
   assert.equal(state(), `ns.p@ - ${one} new `);
   remote.end(one, { problem: "got 404" });
-  assert.equal(state(), "ns.p@ - - new spec.url: got 404");
+  assert.equal(state(), "ns.p@ - - new line 1: spec.url: got 404");
   remote.end(one, { sha256: digest("a"), source: one });
   assert.equal(state(), "ns.p@a a - accepted ");
   writeFileSync(join(folder, "p.json"), pluginText("r.io/a:2"));
   control.refresh();
   assert.equal(state(), `ns.p@a a ${two} accepted `);
   remote.end(two, { problem: "got 404" });
-  assert.equal(state(), "ns.p@a a - accepted spec.url: got 404");
+  assert.equal(state(), "ns.p@a a - accepted line 1: spec.url: got 404");
   remote.end(two, { sha256: digest("b"), source: two });
   assert.equal(state(), "ns.p@b b - accepted ");
 });
