@@ -2,6 +2,7 @@
 // The reader knows no extension by name; the composition root hands it tables of these.
 import type { Secret } from "./transport-socket.ts";
 import type { HttpFilterConfig } from "./listener.ts";
+import type { ModuleSource } from "./module-code.ts";
 import type { NetworkFilter } from "./network-filter.ts";
 
 /**
@@ -58,22 +59,6 @@ export interface AnyReader {
   serialize(): Uint8Array | undefined;
   refuse(reason: string): void;
 }
-
-/** Where a module's code comes from. */
-export type ModuleCode =
-  | { readonly kind: "file"; readonly path: string; readonly sha256: string | undefined }
-  | { readonly kind: "inline"; readonly bytes: Uint8Array };
-
-/** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
-export interface ModuleSource {
-  resolve(code: ModuleCode): ResolvedModule;
-}
-
-/** `pending`: it is being fetched from there; what names it is to be read again when it has come or failed. */
-export type ResolvedModule =
-  | { readonly sha256: string; readonly source: string }
-  | { readonly pending: string }
-  | { readonly problem: string };
 
 export interface ParseContext {
   /** undefined: an acceptable RE2 expression; else why not. */

@@ -22,7 +22,11 @@ export function sanitizeName(name: string): string {
   return clean === "" || /^\d/.test(clean) ? `_${clean}` : clean;
 }
 
+/** Metrics of Istio's agent, which this host is too: dashboards know them by their own names. */
+const AGENT_PREFIX = "istio_agent_";
+
 function metricName(extracted: string): string {
+  if (extracted.startsWith(AGENT_PREFIX)) return sanitizeName(extracted);
   return extracted.startsWith(CUSTOM_NAMESPACE)
     ? sanitizeName(extracted.slice(CUSTOM_NAMESPACE.length))
     : `envoy_${sanitizeName(extracted)}`;

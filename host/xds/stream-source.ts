@@ -27,6 +27,8 @@ export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly services: XdsServices;
   codecs(): Codecs;
   nowMs(): number;
+  /** Does not go backwards. */
+  monotonicMs(): number;
   clusterNames(): ReadonlySet<string> | undefined;
   startCheck?(): (resource: AcceptedResource<K>) => Problem | undefined;
   /** Made at the first update of a resource, or of the subscription where it is a wildcard's. */
@@ -164,7 +166,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#work = {
       update,
       done,
-      startedMs: performance.now(),
+      startedMs: this.#options.monotonicMs(),
       accepted: new Map(),
       wrong: new Map(),
       pending: new Set(),
@@ -177,10 +179,10 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
 
   #step(work: Work<K>): void {
     if (this.#work !== work) return;
-    const until = performance.now() + SLICE_MS;
+    const until = this.#options.monotonicMs() + SLICE_MS;
     const { resources } = work.update;
     while (work.next < resources.length) {
-      if (performance.now() > until) {
+      if (this.#options.monotonicMs() > until) {
         this.#options.defer(() => this.#step(work));
         return;
       }
@@ -286,7 +288,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #count({ update, accepted, wrong, startedMs }: Work<K>): void {
-    const tookMs = performance.now() - startedMs;
+    const tookMs = this.#options.monotonicMs() - startedMs;
     if (this.#options.isWildcard) {
       const stats = this.#statsOf("");
       if (wrong.size > 0) stats.rejected();

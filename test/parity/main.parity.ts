@@ -1,7 +1,9 @@
 // Parity with Envoy: each group is one configuration that both run; each case is one test.
 import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { adminOutput } from "./cases/admin.ts";
+import { cors } from "./cases/cors.ts";
 import { failures } from "./cases/failures.ts";
+import { fault } from "./cases/fault.ts";
 import { grpc } from "./cases/grpc.ts";
 import { grpcStats, grpcWeb } from "./cases/grpc-filters.ts";
 import { address, mutations } from "./cases/headers.ts";
@@ -32,6 +34,8 @@ const GROUPS: readonly ParityGroup[] = [
   grpc,
   ...grpcStats,
   grpcWeb,
+  cors,
+  fault,
   adminOutput,
   ...accessLogs,
   accessLogFilters,

@@ -20,11 +20,28 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   router: ["base", "config", "stats", "net", "http", "upstream"],
   // The only place where wasm meets HTTP.
   extensions: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router"],
+  // Fetches modules; knows no configuration but where a module is.
+  modules: ["base", "config", "stats"],
   // Gets the extensions' parsers and the modules as interfaces of config/extension.ts.
   xds: ["base", "config", "stats", "protos"],
   // Gets read-only views.
   admin: ["base", "config", "stats"],
-  server: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router", "extensions", "xds", "admin"],
+  server: [
+    "base",
+    "config",
+    "stats",
+    "net",
+    "http",
+    "http1",
+    "http2",
+    "wasm",
+    "upstream",
+    "router",
+    "extensions",
+    "modules",
+    "xds",
+    "admin",
+  ],
   cli: ["base", "config", "stats", "xds", "server"],
   main: ["cli", "server"],
   // The library for programs that embed the host.

@@ -123,6 +123,15 @@ export class FakeStream implements FilterCallbacks {
   addEncodedData(): void {
     this.events.push("addEncodedData");
   }
+  respond(_headers: HeaderMap, details: string): void {
+    this.events.push(`respond ${details}`);
+  }
+  injectEncodedData(): void {
+    this.events.push("injectEncodedData");
+  }
+  onEncoderWatermark(above: boolean): void {
+    this.events.push(`onEncoderWatermark ${above}`);
+  }
   sendLocalReply(reply: LocalReply): void {
     this.replies.push(reply);
     if (this.passReplies && this.replies.length === 1) this.encodeHeaders(String(reply.status));

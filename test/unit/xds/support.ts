@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { LiveModuleSource } from "../../../host/config/module-code.ts";
 import type { XdsClock, XdsLog } from "../../../host/xds/clock.ts";
 import type { XdsServices } from "../../../host/xds/context.ts";
 import { builtInExtensions } from "../../../host/xds/extensions.ts";
 import type { Json } from "../../../host/xds/message.ts";
-import { createFileModuleSource, type FileModuleSource } from "../../../host/xds/module-source.ts";
+import { createFileModuleSource } from "../../../host/xds/module-source.ts";
 
 /** The eight bytes of an empty module, and a tail that makes modules differ. */
 export function moduleBytes(tail = ""): Uint8Array {
@@ -16,7 +17,7 @@ export function moduleBytes(tail = ""): Uint8Array {
   return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, payload.length]), payload]);
 }
 
-export function testServices(environment: Readonly<Record<string, string>> = {}): XdsServices & { readonly modules: FileModuleSource } {
+export function testServices(environment: Readonly<Record<string, string>> = {}): XdsServices & { readonly modules: LiveModuleSource } {
   return {
     checkRegex: (regex) => (regex.includes("(?=") ? "invalid perl operator: (?=" : undefined),
     checkFormat: (format) => (/%BOGUS/.test(format) ? "Not supported field in StreamInfo: BOGUS" : undefined),
