@@ -61,6 +61,42 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDelta 
   };
 }
 
+// A worker that takes over ten thousand clusters at once does nothing else for a third of a second. So what is large goes in parts, one
+// after the other as the worker asks for them, and takes effect with the last.
+
+/** Some of what changed. */
+export interface SnapshotPart {
+  readonly clusters: readonly Named[];
+  readonly endpoints: Readonly<Record<string, unknown>>;
+}
+
+/** Cloning so many clusters or assignments takes a worker a few milliseconds. */
+const PART_ITEMS = 150;
+
+/** A delta without what the parts hold. */
+export function splitDelta(delta: SnapshotDelta): { readonly parts: readonly SnapshotPart[]; readonly rest: SnapshotDelta } {
+  const clusters = delta.clusters.changed;
+  const endpoints = Object.entries(delta.endpoints.changed);
+  if (clusters.length + endpoints.length <= PART_ITEMS) return { parts: [], rest: delta };
+  const parts: SnapshotPart[] = [];
+  for (let at = 0; at < clusters.length; at += PART_ITEMS) parts.push({ clusters: clusters.slice(at, at + PART_ITEMS), endpoints: {} });
+  for (let at = 0; at < endpoints.length; at += PART_ITEMS)
+    parts.push({ clusters: [], endpoints: Object.fromEntries(endpoints.slice(at, at + PART_ITEMS)) });
+  return { parts, rest: { ...delta, clusters: { ...delta.clusters, changed: [] }, endpoints: { ...delta.endpoints, changed: {} } } };
+}
+
+/** The delta that was split. */
+export function joinDelta(rest: SnapshotDelta, parts: readonly SnapshotPart[]): SnapshotDelta {
+  if (parts.length === 0) return rest;
+  const changed: Record<string, unknown> = { ...rest.endpoints.changed };
+  for (const part of parts) Object.assign(changed, part.endpoints);
+  return {
+    ...rest,
+    clusters: { ...rest.clusters, changed: [...parts.flatMap((part) => part.clusters), ...rest.clusters.changed] },
+    endpoints: { ...rest.endpoints, changed },
+  };
+}
+
 function applyList<Item extends Named>(before: readonly Item[], delta: ListDelta): Item[] {
   const items = new Map<string, Named>(before.map((item) => [item.name, item]));
   for (const item of delta.changed) items.set(item.name, item);
