@@ -1,6 +1,9 @@
 // Resources that run out unless the server says again that they live ("xDS protocol: TTL"). One timer, for the first to go.
 import type { XdsClock } from "../clock.ts";
 
+/** What a timer of Node takes; a longer one would fire at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 export class Lifetimes {
   readonly #clock: XdsClock;
   readonly #onExpired: (names: readonly string[]) => void;
@@ -35,7 +38,8 @@ export class Lifetimes {
   #arm(at: number): void {
     this.#timer?.cancel();
     this.#timerAtMs = at;
-    this.#timer = this.#clock.after(Math.max(0, at - this.#clock.nowMs()), () => this.#fire());
+    const delayMs = Math.min(MAX_DELAY_MS, Math.max(0, at - this.#clock.nowMs()));
+    this.#timer = this.#clock.after(delayMs, () => this.#fire());
   }
 
   #fire(): void {
