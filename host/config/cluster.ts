@@ -7,7 +7,7 @@ import type { TransportSocketMatch, UpstreamTransportSocket } from "./transport-
 export interface Cluster {
   readonly name: string;
   readonly altStatName: string;
-  readonly type: "STATIC" | "STRICT_DNS" | "LOGICAL_DNS" | "EDS";
+  readonly type: "STATIC" | "STRICT_DNS" | "LOGICAL_DNS" | "EDS" | "ORIGINAL_DST";
   /** EDS: name to ask for (service_name or the cluster's name); "" otherwise. */
   readonly edsServiceName: string;
   /** Default 5000. */
@@ -31,6 +31,8 @@ export interface Cluster {
     readonly respectDnsTtl: boolean;
     readonly lookupFamily: "AUTO" | "V4_ONLY" | "V6_ONLY" | "V4_PREFERRED" | "ALL";
   };
+  /** undefined: the type is another one than ORIGINAL_DST. */
+  readonly originalDst?: OriginalDst | undefined;
   readonly upstreamBindAddress: string | undefined;
   readonly tcpKeepalive: { readonly probeStartMs: number } | undefined;
   /** Endpoints given inline (STATIC, DNS); EDS ones come by name in the snapshot. */
@@ -47,10 +49,21 @@ export interface Cluster {
   /** cluster.track_timeout_budgets and friends that change nothing here are dropped by the parser. */
 }
 
+export interface OriginalDst {
+  readonly useHttpHeader: boolean;
+  /** Lower case. */
+  readonly httpHeaderName: string;
+  readonly portOverride: number | undefined;
+  /** A host that was not used for one to two of these is forgotten. */
+  readonly cleanupIntervalMs: number;
+}
+
 export type LbPolicy =
   | { readonly kind: "ROUND_ROBIN" }
   | { readonly kind: "LEAST_REQUEST"; readonly choiceCount: number; readonly activeRequestBias: number }
-  | { readonly kind: "RANDOM" };
+  | { readonly kind: "RANDOM" }
+  /** The cluster's own choice: ORIGINAL_DST. */
+  | { readonly kind: "CLUSTER_PROVIDED" };
 
 export interface Thresholds {
   /** Defaults 1024, 1024, 1024, 3. */

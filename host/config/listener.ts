@@ -2,6 +2,7 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
+import type { FaultConfig } from "./http-filters.ts";
 import type { Http2Options } from "./http2.ts";
 import type { ListenerFilterConfig } from "./listener-filter.ts";
 import type { NetworkFilter } from "./network-filter.ts";
@@ -63,6 +64,8 @@ export type HttpFilterConfig =
   | { readonly kind: "wasm"; readonly name: string; readonly disabled: boolean; readonly plugin: PluginConfig }
   | { readonly kind: "grpc_stats"; readonly name: string; readonly disabled: boolean; readonly config: GrpcStatsConfig }
   | { readonly kind: "grpc_web"; readonly name: string; readonly disabled: boolean }
+  | { readonly kind: "cors"; readonly name: string; readonly disabled: boolean }
+  | { readonly kind: "fault"; readonly name: string; readonly disabled: boolean; readonly config: FaultConfig }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
   | {
       readonly kind: "discovery";

@@ -8,7 +8,10 @@ import type { FilterContext } from "../http/filter-context.ts";
 import { HeaderMap } from "../http/header-map.ts";
 import { type RouterContext, RouterFilter } from "../router/router-filter.ts";
 import type { RouterStats } from "../router/router-stats.ts";
+import { MissingConfigFactory } from "./missing-config-filter.ts";
 import type { ExtensionContext } from "./context.ts";
+import { CorsFactory } from "./cors-filter.ts";
+import { FaultFactory } from "./fault-filter.ts";
 import { GrpcStatsFactory } from "./grpc-stats-filter.ts";
 import { GrpcWebFactory } from "./grpc-web-filter.ts";
 
@@ -83,7 +86,21 @@ const GRPC_WEB: FilterRow<"grpc_web"> = {
   create: (config, _info, ctx) => new GrpcWebFactory(config.name, ctx.stats, ctx.clusters),
 };
 
-export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB } as const;
+const CORS: FilterRow<"cors"> = {
+  name: "envoy.filters.http.cors",
+  status: "stable",
+  securityPosture: "robust_to_untrusted_downstream_and_upstream",
+  create: (config, info, ctx) => new CorsFactory(config.name, info.statPrefix, ctx),
+};
+
+const FAULT: FilterRow<"fault"> = {
+  name: "envoy.filters.http.fault",
+  status: "stable",
+  securityPosture: "robust_to_untrusted_downstream_and_upstream",
+  create: (config, info, ctx) => new FaultFactory(config.name, config.config, info.statPrefix, ctx),
+};
+
+export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB, cors: CORS, fault: FAULT } as const;
 
 export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;
@@ -104,8 +121,13 @@ function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: Extensio
       return withDisabled(GRPC_STATS.create(config, info, ctx), config.disabled);
     case "grpc_web":
       return withDisabled(GRPC_WEB.create(config, info, ctx), config.disabled);
+    case "cors":
+      return withDisabled(CORS.create(config, info, ctx), config.disabled);
+    case "fault":
+      return withDisabled(FAULT.create(config, info, ctx), config.disabled);
     case "discovery":
-      throw new Error(`http filters: ${config.name} was not resolved before it was made`);
+      // Nothing came for it, and it has no default.
+      return withDisabled(new MissingConfigFactory(config.name), config.disabled);
   }
 }
 
@@ -127,8 +149,7 @@ export function createHttpFilters(
 ): FilterSlot[] {
   const slots: FilterSlot[] = [];
   for (const given of configs) {
-    const config = given.kind === "discovery" ? (snapshot.extensionConfigs[given.name] ?? given.defaultConfig) : given;
-    if (config === undefined) continue;
+    const config = given.kind === "discovery" ? (snapshot.extensionConfigs[given.name] ?? given.defaultConfig ?? given) : given;
     const kept = old.find((slot) => slot.config === config) ?? findEqual(old, config);
     slots.push(kept === undefined ? { config, factory: create(config, info, ctx) } : { config, factory: kept.factory });
   }

@@ -314,6 +314,12 @@ export class ActiveStream implements RequestDecoder, ChainOwner, TimerOwner {
     if (!this.encodingOver) this.encode.continueFrom(state);
   }
 
+  injectEncodedData(state: HalfState, data: Uint8Array, endStream: boolean): void {
+    if (this.encodingOver) return;
+    this.ctx.clock.start(this.idleTimer, this.idleTimeoutMs);
+    this.encode.injectBehind(state, data, endStream);
+  }
+
   onDecodeOverflow(): void {
     this.ctx.stats.downstreamRqTooLarge.inc();
     this.sendLocalReply({ status: 413, body: "Payload Too Large", details: "request_payload_too_large" });

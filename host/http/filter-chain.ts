@@ -251,6 +251,12 @@ export abstract class HalfChain {
     if (body.length > 0 || endStream) this.dataFrom(at + 1, body, endStream);
   }
 
+  /** Bytes that the filter of `state` had taken out of the body. */
+  injectBehind(state: HalfState, data: Uint8Array, endStream: boolean): void {
+    if (endStream) state.ended = false;
+    this.dataFrom(this.states.indexOf(state) + 1, data, endStream);
+  }
+
   /** The filter of `state` lets go of what it stopped; nothing happens when it stopped nothing. */
   continueFrom(state: HalfState): void {
     if (!state.holds && !state.ended) return;

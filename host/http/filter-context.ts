@@ -67,6 +67,17 @@ export class FilterContext implements FilterCallbacks {
   addEncodedData(data: Uint8Array): void {
     this.encodeState?.addBody(data);
   }
+  respond(headers: HeaderMap, details: string): void {
+    this.stream.info.responseCodeDetails = details;
+    this.stream.info.hasDetails = true;
+    this.stream.encodeUpstreamHeaders(headers, true);
+  }
+  injectEncodedData(data: Uint8Array, endStream: boolean): void {
+    if (this.encodeState !== undefined) this.stream.injectEncodedData(this.encodeState, data, endStream);
+  }
+  onEncoderWatermark(above: boolean): void {
+    this.stream.onEncodeWatermark(above);
+  }
   sendLocalReply(reply: LocalReply): void {
     this.stream.sendLocalReply(reply);
   }

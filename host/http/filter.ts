@@ -60,6 +60,8 @@ export interface RouteView {
   readonly virtualHostName: string;
   /** Name of the cluster, or "" for redirects and direct responses. */
   readonly clusterName: string;
+  /** false: a redirect, a direct response (what has no RouteEntry in Envoy). */
+  readonly forwards: boolean;
   /** Serialized or plain metadata by namespace. */
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
@@ -72,6 +74,8 @@ export interface RouteView {
   readonly bufferLimitBytes: number | undefined;
   /** typed_per_filter_config, most specific first (route, virtual host, route configuration); undefined when there is none. */
   perFilterConfig(filterName: string): unknown;
+  /** The same of every level that has one, most specific first: for filters that merge them. */
+  perFilterConfigs(filterName: string): readonly unknown[];
   /** FilterConfig.disabled of the most specific level; undefined leaves it to the filter's own setting. */
   filterDisabled(filterName: string): boolean | undefined;
 }
@@ -97,6 +101,12 @@ export interface FilterCallbacks {
   addEncodedData(data: Uint8Array): void;
   /** Answers instead of the upstream. After the response has started the stream is reset. Later calls are ignored. */
   sendLocalReply(reply: LocalReply): void;
+  /** Answers with these headers and nothing else; unlike a local reply it is not mapped, and passes every filter. */
+  respond(headers: HeaderMap, details: string): void;
+  /** Bytes of a response that this filter took out of encodeData go on, behind this filter. */
+  injectEncodedData(data: Uint8Array, endStream: boolean): void;
+  /** What this filter keeps of the response is too much (true) or has become little (false): pushes back on the upstream. */
+  onEncoderWatermark(above: boolean): void;
   /** Aborts the stream both ways. */
   resetStream(details: string): void;
   /** The matched route (matching it now if needed), or undefined. */

@@ -5,7 +5,9 @@
 
 const INLINE = new Set(
   (
-    "accept accept-encoding access-control-request-method authorization cache-control connection content-encoding content-length content-type date expect " +
+    "accept accept-encoding access-control-allow-credentials access-control-allow-headers access-control-allow-methods " +
+    "access-control-allow-origin access-control-allow-private-network access-control-expose-headers access-control-max-age " +
+    "access-control-request-method access-control-request-private-network authorization cache-control connection content-encoding content-length content-type date expect " +
     "grpc-accept-encoding grpc-message grpc-status grpc-timeout host keep-alive location origin proxy-connection proxy-status referer server te tracestate " +
     "transfer-encoding upgrade user-agent via x-b3-traceid x-forwarded-client-cert x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-request-id"
   ).split(" "),

@@ -23,6 +23,8 @@ type Input = (typeof Input)[keyof typeof Input];
 const Output = { None: 0, Fixed: 1, Chunked: 2, Tunnel: 3, Done: 4 } as const;
 type Output = (typeof Output)[keyof typeof Output];
 
+const NEVER_CONTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "DELETE", "TRACE", "CONNECT"]);
+
 export class Http1ClientConnection implements ClientConnection, RequestEncoder, ConnectionCallbacks {
   readonly connection: Connection;
   readonly maxConcurrentStreams = 1;
@@ -85,8 +87,8 @@ export class Http1ClientConnection implements ClientConnection, RequestEncoder, 
     } else if (endStream) {
       this.output = Output.Fixed;
       this.bodyRemaining = 0;
-      // RFC 9110 8.6: a method that anticipates content says that there is none.
-      if (method === "POST" || method === "PUT" || method === "PATCH") text += "content-length: 0\r\n";
+      // RFC 9110 8.6: a method that may have content says that there is none; which those are is Envoy's list.
+      if (!NEVER_CONTENT.has(method)) text += "content-length: 0\r\n";
     } else {
       this.output = Output.Chunked;
       text += "transfer-encoding: chunked\r\n";

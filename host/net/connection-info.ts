@@ -11,6 +11,8 @@ export interface ConnectionInfo {
   readonly localAddress: string;
   readonly localIp: string;
   readonly localPort: number;
+  /** A listener filter has put it in place: it is where the client meant to go. */
+  readonly isLocalAddressRestored: boolean;
   /** Of the socket itself, whatever listener filters have said. */
   readonly directRemoteAddress: string;
   readonly directRemoteIp: string;

@@ -335,6 +335,7 @@ export class ActiveListener implements AcceptOwner {
       localAddress: join(facts.localIp, facts.localPort),
       localIp: facts.localIp,
       localPort: facts.localPort,
+      isLocalAddressRestored: facts.isLocalAddressRestored,
       directRemoteAddress: join(facts.directRemoteIp, facts.directRemotePort),
       directRemoteIp: facts.directRemoteIp,
       directLocalAddress: join(facts.directLocalIp, facts.directLocalPort),

@@ -73,6 +73,12 @@ function compilePath(route: Route): PathTest {
   }
 }
 
+/** At most one: what `level` says of a filter beyond whether it is there. */
+function configOf(level: PerFilterConfig, filterName: string): readonly unknown[] {
+  const config = Object.hasOwn(level, filterName) ? level[filterName].config : undefined;
+  return config === undefined ? [] : [config];
+}
+
 export interface RouteContext {
   readonly table: RouteConfiguration;
   readonly virtualHost: VirtualHost;
@@ -178,6 +184,9 @@ export class RouteEntry implements RouteView {
     const action = this.config.action;
     return action.kind === "route" && action.cluster.kind === "cluster" ? action.cluster.name : "";
   }
+  get forwards(): boolean {
+    return this.config.action.kind === "route";
+  }
   get metadata(): Readonly<Record<string, unknown>> {
     return this.config.metadata;
   }
@@ -200,12 +209,20 @@ export class RouteEntry implements RouteView {
   perFilterConfig(filterName: string): unknown {
     return this.override(filterName)?.config;
   }
+  perFilterConfigs(filterName: string): readonly unknown[] {
+    if (!this.hasOverrides) return [];
+    return this.levels().flatMap((level) => configOf(level, filterName));
+  }
   filterDisabled(filterName: string): boolean | undefined {
     return this.hasOverrides ? this.override(filterName)?.disabled : undefined;
   }
 
+  private levels(): readonly PerFilterConfig[] {
+    return [this.config.perFilterConfig, this.virtualHost.perFilterConfig, this.table.perFilterConfig];
+  }
+
   private override(filterName: string): PerFilterOverride | undefined {
-    for (const level of [this.config.perFilterConfig, this.virtualHost.perFilterConfig, this.table.perFilterConfig]) {
+    for (const level of this.levels()) {
       if (Object.hasOwn(level, filterName)) return level[filterName];
     }
     return undefined;
@@ -310,6 +327,9 @@ export abstract class Choice implements RouteView {
   get virtualHostName(): string {
     return this.entry.virtualHostName;
   }
+  get forwards(): boolean {
+    return true;
+  }
   get metadata(): Readonly<Record<string, unknown>> {
     return this.entry.metadata;
   }
@@ -330,6 +350,9 @@ export abstract class Choice implements RouteView {
   }
   perFilterConfig(filterName: string): unknown {
     return this.entry.perFilterConfig(filterName);
+  }
+  perFilterConfigs(filterName: string): readonly unknown[] {
+    return this.entry.perFilterConfigs(filterName);
   }
   filterDisabled(filterName: string): boolean | undefined {
     return this.entry.filterDisabled(filterName);
@@ -367,6 +390,10 @@ export class WeightedChoice extends Choice {
 
   override perFilterConfig(filterName: string): unknown {
     return Object.hasOwn(this.filterConfig, filterName) ? this.filterConfig[filterName].config : this.entry.perFilterConfig(filterName);
+  }
+
+  override perFilterConfigs(filterName: string): readonly unknown[] {
+    return [...configOf(this.filterConfig, filterName), ...this.entry.perFilterConfigs(filterName)];
   }
 
   override filterDisabled(filterName: string): boolean | undefined {

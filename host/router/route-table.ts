@@ -121,6 +121,7 @@ export class TlsRedirect implements RouteView {
   readonly routeName = "";
   readonly virtualHostName: string;
   readonly clusterName = "";
+  readonly forwards = false;
   readonly metadata = {};
   readonly virtualHostMetadata: Readonly<Record<string, unknown>>;
   readonly streamIdleTimeoutMs = undefined;
@@ -136,6 +137,9 @@ export class TlsRedirect implements RouteView {
   }
   perFilterConfig(): undefined {
     return undefined;
+  }
+  perFilterConfigs(): readonly unknown[] {
+    return [];
   }
   filterDisabled(): undefined {
     return undefined;

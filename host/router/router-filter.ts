@@ -162,7 +162,7 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
       0;
     if ((this.retryState !== undefined || this.wantsShadow) && !endStream) this.keptBody = [];
     this.callbacks.setDownstreamWatermarkCallbacks(this);
-    const host = cluster.chooseHost();
+    const host = cluster.chooseHost(info.connection, headers);
     if (host === undefined) {
       this.noHealthyUpstream();
       return;
@@ -489,11 +489,11 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
   }
 
   private chooseForRetry(): Host | undefined {
-    let host = this.cluster.chooseHost();
+    let host = this.cluster.chooseHost(this.callbacks.info.connection, this.headers);
     const tried = this.triedHosts;
     if (tried === undefined || this.retryState === undefined) return host;
     for (let i = 1; i < this.retryState.hostSelectionAttempts && host !== undefined && tried.includes(host); i++)
-      host = this.cluster.chooseHost();
+      host = this.cluster.chooseHost(this.callbacks.info.connection, this.headers);
     return host;
   }
 

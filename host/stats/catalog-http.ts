@@ -102,6 +102,21 @@ export const HTTP_GROUPS: readonly StatGroup[] = [
     ],
   },
   {
+    prefix: "http.<stat_prefix>.",
+    about: "Filters of a connection manager",
+    stats: [
+      ["cors.origin_valid", "counter", "", "Requests from an origin that the policy of cors allows"],
+      ["cors.origin_invalid", "counter", "", "Requests from another origin"],
+      ["fault.delays_injected", "counter", "", "Requests that fault made wait"],
+      ["fault.aborts_injected", "counter", "", "Requests that fault answered"],
+      ["fault.response_rl_injected", "counter", "", "Responses that fault slowed down"],
+      ["fault.faults_overflow", "counter", "", "Faults left out because of max_active_faults"],
+      ["fault.active_faults", "gauge", "", "Requests in progress with a fault"],
+      ["fault.<downstream_cluster>.delays_injected", "counter", "", "The same by the caller's cluster"],
+      ["fault.<downstream_cluster>.aborts_injected", "counter", "", "The same by the caller's cluster"],
+    ],
+  },
+  {
     prefix: "listener.<address>.http.<stat_prefix>.",
     about: "Responses of a connection manager by listener",
     stats: [...byClass("downstream_rq_", "Responses"), ["downstream_rq_completed", "counter", "", "Requests that got a response"]],

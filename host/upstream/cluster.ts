@@ -3,6 +3,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
+import type { ConnectionInfo } from "../net/connection-info.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import { Http2Stats } from "../http2/stats.ts";
@@ -16,6 +17,7 @@ import { ClusterStats } from "./cluster-stats.ts";
 import { type ConnectionKey, UpstreamConnector } from "./connect.ts";
 import { ConnPool, PoolProtocol } from "./conn-pool.ts";
 import { Host } from "./host.ts";
+import { OriginalDstHosts } from "./original-dst-hosts.ts";
 import { HostSet } from "./host-set.ts";
 import { MAX_SERVER_NAMES, ServerNames } from "./server-name.ts";
 
@@ -51,6 +53,7 @@ export class ClusterEntry {
   private readonly ctx: ClusterContext;
   private breakers: { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker };
   private hostSet: HostSet;
+  private originalDst: OriginalDstHosts | undefined;
   private readonly pools = new Map<Host, HostPools>();
   private serverNames: ServerNames | undefined;
   readonly connector: UpstreamConnector;
@@ -71,6 +74,7 @@ export class ClusterEntry {
     this.connector = new UpstreamConnector(config, ctx.stats, () => ctx.clock.wallMs());
     this.breakers = this.makeBreakers();
     this.hostSet = new HostSet(config, config.overprovisioningFactor, [], ctx.random, this.stats);
+    this.originalDst = this.makeOriginalDst();
   }
 
   private makeBreakers(): { DEFAULT: CircuitBreaker; HIGH: CircuitBreaker } {
@@ -96,7 +100,9 @@ export class ClusterEntry {
       this.serverNames = serverNames(config);
       if (breakersAffected) this.breakers = this.makeBreakers();
       if (connectionsAffected || breakersAffected) this.drainPools();
+      this.originalDst = this.makeOriginalDst();
     }
+    if (this.originalDst !== undefined) return;
     this.assignment = assignment;
     const localities = assignment?.localities ?? config.endpoints;
     this.setHosts(localities, assignment?.overprovisioningFactor ?? config.overprovisioningFactor);
@@ -127,9 +133,7 @@ export class ClusterEntry {
     }
     for (const gone of old.values()) {
       changed = true;
-      const pools = this.pools.get(gone);
-      if (pools !== undefined) drain(pools);
-      this.pools.delete(gone);
+      this.forgetPools(gone);
     }
     this.hostSet = new HostSet(this.config, factor, hosts, this.ctx.random, this.stats);
     if (changed) this.stats.membershipChange.inc();
@@ -140,11 +144,33 @@ export class ClusterEntry {
   }
 
   get hosts(): readonly Host[] {
-    return this.hostSet.hosts;
+    return this.originalDst?.hosts ?? this.hostSet.hosts;
   }
 
-  chooseHost(): Host | undefined {
-    return this.hostSet.choose();
+  /** `connection` and `headers` may say where the client meant to go. */
+  chooseHost(connection?: ConnectionInfo, headers?: HeaderMap): Host | undefined {
+    return this.originalDst === undefined ? this.hostSet.choose() : this.originalDst.choose(connection, headers);
+  }
+
+  private makeOriginalDst(): OriginalDstHosts | undefined {
+    const { originalDst, altStatName, name } = this.config;
+    if (originalDst === undefined) return undefined;
+    return new OriginalDstHosts(originalDst, altStatName || name, {
+      stats: this.ctx.stats,
+      now: () => this.clock.now,
+      onForgotten: (host) => this.forgetPools(host),
+      onChange: () => {
+        this.stats.membershipChange.inc();
+        this.stats.membershipTotal.set(this.hosts.length);
+        this.stats.membershipHealthy.set(this.hosts.length);
+      },
+    });
+  }
+
+  private forgetPools(host: Host): void {
+    const pools = this.pools.get(host);
+    if (pools !== undefined) drain(pools);
+    this.pools.delete(host);
   }
 
   /** drop_overloads of the endpoint assignment, in parts of a million. */

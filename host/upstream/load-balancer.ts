@@ -94,6 +94,8 @@ const LOAD_BALANCERS: { readonly [Kind in LbPolicy["kind"]]: (policy: PolicyOf<K
         ? new LeastRequest(hosts, random, policy.choiceCount)
         : new EdfScheduler(hosts, (host) => host.weight / (host.activeRequests + 1) ** policy.activeRequestBias),
     RANDOM: (_policy, hosts, random) => new RandomPicker(hosts, random),
+    // Such a cluster has no list to pick from: cluster.ts asks it.
+    CLUSTER_PROVIDED: () => NONE,
   };
 
 export function createPicker(policy: LbPolicy, hosts: readonly Host[], random: Random): Picker {
@@ -105,5 +107,7 @@ export function createPicker(policy: LbPolicy, hosts: readonly Host[], random: R
       return LOAD_BALANCERS.LEAST_REQUEST(policy, hosts, random);
     case "RANDOM":
       return LOAD_BALANCERS.RANDOM(policy, hosts, random);
+    case "CLUSTER_PROVIDED":
+      return LOAD_BALANCERS.CLUSTER_PROVIDED(policy, hosts, random);
   }
 }

@@ -53,6 +53,7 @@ export interface Streams {
   client(source: StreamSource, kind: ResourceKind): XdsClient;
   readonly stats: StatsStore;
   readonly codecs: Codecs;
+  monotonicMs(this: void): number;
 }
 
 export type StreamSource = Exclude<ConfigSource, { kind: "path" }>;
@@ -199,6 +200,7 @@ export class ConfigControl {
       services,
       codecs: () => streams.codecs,
       nowMs: () => clock.nowMs(),
+      monotonicMs: streams.monotonicMs,
       clusterNames: () => this.#clusterNames(),
       stats: (prefix) => new SubscriptionStats(streams.stats, prefix),
       statPrefix: wildcards[kind] ?? kind,

@@ -3,7 +3,9 @@ import type { ExtensionTable, HttpFilterExtension, NetworkFilterExtension } from
 import type { GrpcStatsConfig, RouterConfig } from "../config/listener.ts";
 import { parseAccessLogs } from "./resources/access-log.ts";
 import { parseConnectionManager } from "./resources/connection-manager.ts";
+import { cors } from "./resources/cors.ts";
 import { readDataSource } from "./resources/data-source.ts";
+import { fault } from "./resources/fault.ts";
 import { parseConnectionLimit, parseNetworkLocalRateLimit } from "./resources/network-limits.ts";
 import { parseNetworkRbac } from "./resources/network-rbac.ts";
 import { parseTcpProxy } from "./resources/tcp-proxy.ts";
@@ -117,4 +119,4 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb], networkFilters };
+export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault], networkFilters };

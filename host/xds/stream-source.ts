@@ -27,6 +27,8 @@ export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly services: XdsServices;
   codecs(): Codecs;
   nowMs(): number;
+  /** Does not go backwards. */
+  monotonicMs(): number;
   clusterNames(): ReadonlySet<string> | undefined;
   startCheck?(): (resource: AcceptedResource<K>) => Problem | undefined;
   /** Made at the first update of a resource, or of the subscription where it is a wildcard's. */
@@ -54,6 +56,8 @@ interface Work<K extends ResourceKind> {
   /** Where their modules are being fetched. */
   readonly pending: Set<string>;
   readonly check: ((resource: AcceptedResource<K>) => Problem | undefined) | undefined;
+  /** Once for all of them: there may be ten thousand. */
+  readonly clusterNames: ReadonlySet<string> | undefined;
   next: number;
 }
 
@@ -105,6 +109,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       onFailure: () => {
         for (const stats of this.#stats.values()) stats.failure();
       },
+      onRefused: (reason) => this.#refuse(reason),
     });
   }
 
@@ -161,11 +166,12 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#work = {
       update,
       done,
-      startedMs: performance.now(),
+      startedMs: this.#options.monotonicMs(),
       accepted: new Map(),
       wrong: new Map(),
       pending: new Set(),
       check: this.#options.startCheck?.(),
+      clusterNames: this.#options.clusterNames(),
       next: 0,
     };
     this.#step(this.#work);
@@ -173,10 +179,10 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
 
   #step(work: Work<K>): void {
     if (this.#work !== work) return;
-    const until = performance.now() + SLICE_MS;
+    const until = this.#options.monotonicMs() + SLICE_MS;
     const { resources } = work.update;
     while (work.next < resources.length) {
-      if (performance.now() > until) {
+      if (this.#options.monotonicMs() > until) {
         this.#options.defer(() => this.#step(work));
         return;
       }
@@ -186,7 +192,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #readOne(work: Work<K>, given: XdsUpdate["resources"][number]): void {
-    const name = given.name || firstText(given.bytes);
+    const { name } = given;
     const before = this.#entries.get(name);
     const version = { versionInfo: given.version || work.update.versionInfo, updatedAtMs: this.#options.nowMs() };
     if (before !== undefined && Buffer.compare(before.bytes, given.bytes) === 0) {
@@ -194,7 +200,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       work.check?.(before.resource);
       return;
     }
-    const result = this.#decode(given.typeName, given.bytes);
+    const result = this.#decode(given.typeName, given.bytes, work.clusterNames);
     if (!result.ok) {
       work.wrong.set(result.name || name, result.problems);
       return;
@@ -208,7 +214,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     }
   }
 
-  #decode(typeName: string, bytes: Uint8Array): ReturnType<typeof readResource<K>> {
+  #decode(typeName: string, bytes: Uint8Array, clusterNames: ReadonlySet<string> | undefined): ReturnType<typeof readResource<K>> {
     const { kind } = this;
     const { services } = this.#options;
     const wanted = resourceKinds[kind].typeName;
@@ -218,7 +224,25 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     }
     const json = wireToJson(this.#options.codecs(), typeName, bytes);
     if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }] };
-    return readResource(kind, json.json, "", services, this.#options.clusterNames());
+    const result = readResource(kind, json.json, "", services, clusterNames);
+    return result.ok ? { ok: true, resource: this.#withoutJson(result.resource, bytes) } : result;
+  }
+
+  /** Its JSON is made again when someone asks (config_dump): for thousands of resources it would be most of the memory. */
+  #withoutJson(resource: AcceptedResource<K>, bytes: Uint8Array): AcceptedResource<K> {
+    const { codecs } = this.#options;
+    const { kind, name, config, dependencies, pendingModules } = resource;
+    return {
+      kind,
+      name,
+      config,
+      dependencies,
+      pendingModules,
+      get json() {
+        const result = wireToJson(codecs(), resourceKinds[kind].typeName, bytes);
+        return result.ok ? result.json : null;
+      },
+    };
   }
 
   #finish(work: Work<K>): void {
@@ -243,8 +267,15 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#status = this.#statusAfter(work);
     this.#count(work);
     this.#options.onChange();
-    const names = [...accepted.keys()];
-    work.done(wrong.size === 0 ? { ok: true, names } : { ok: false, names, errorDetail: detailOf(this.kind, wrong) });
+    work.done(wrong.size === 0 ? { ok: true } : { ok: false, errorDetail: detailOf(this.kind, wrong), rejected: new Set(wrong.keys()) });
+  }
+
+  /** A response that was refused as a whole. */
+  #refuse(reason: string): void {
+    const problems = [{ path: "", reason }];
+    this.#status = { ...this.#status, rejected: { versionInfo: "", atMs: this.#options.nowMs(), problems, resources: new Map() } };
+    for (const stats of this.#stats.values()) stats.rejected();
+    this.#options.onChange();
   }
 
   #statusAfter({ update, wrong }: Work<K>): SubscriptionStatus {
@@ -257,7 +288,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #count({ update, accepted, wrong, startedMs }: Work<K>): void {
-    const tookMs = performance.now() - startedMs;
+    const tookMs = this.#options.monotonicMs() - startedMs;
     if (this.#options.isWildcard) {
       const stats = this.#statsOf("");
       if (wrong.size > 0) stats.rejected();
@@ -273,10 +304,11 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   refresh(force: boolean): boolean {
     if (!force || this.#isClosed) return false;
     this.#retryPending();
+    const clusterNames = this.#options.clusterNames();
     let isChanged = false;
     for (const [name, entry] of this.#entries) {
       if (this.kind !== "listener" && this.kind !== "extension_config") break;
-      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes);
+      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes, clusterNames);
       if (!result.ok || sameData(result.resource.config, entry.resource.config)) continue;
       this.#entries.set(name, { ...entry, resource: result.resource });
       isChanged = true;
@@ -289,26 +321,13 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const work = this.#work;
     if (work === undefined || work.pending.size === 0 || work.next < work.update.resources.length) return;
     for (const given of work.update.resources) {
-      const name = given.name || firstText(given.bytes);
+      const { name } = given;
       if (!work.pending.delete(name)) continue;
       work.accepted.delete(name);
       this.#readOne(work, given);
     }
     if (work.pending.size === 0) this.#finish(work);
   }
-}
-
-/** Field 1, which is the name in every kind of resource, where it comes first as encoders write it; else "". */
-function firstText(bytes: Uint8Array): string {
-  if (bytes[0] !== 0x0a) return "";
-  let length = 0;
-  let at = 1;
-  for (let shift = 0; shift < 28; shift += 7) {
-    const byte = bytes[at++] ?? 0;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", at, at + length);
 }
 
 function resourcesOf<K extends ResourceKind>(entries: ReadonlyMap<string, Entry<K>>): ReadonlyMap<string, AcceptedResource<K>> {

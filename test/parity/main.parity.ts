@@ -1,13 +1,16 @@
 // Parity with Envoy: each group is one configuration that both run; each case is one test.
 import { accessLogFilters, accessLogs } from "./cases/access-log.ts";
 import { adminOutput } from "./cases/admin.ts";
+import { cors } from "./cases/cors.ts";
 import { failures } from "./cases/failures.ts";
+import { fault } from "./cases/fault.ts";
 import { grpc } from "./cases/grpc.ts";
 import { grpcStats, grpcWeb } from "./cases/grpc-filters.ts";
 import { address, mutations } from "./cases/headers.ts";
 import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/limits.ts";
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
+import { originalDestination } from "./cases/original-dst.ts";
 import { tcpGroups } from "./cases/tcp.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
@@ -31,6 +34,8 @@ const GROUPS: readonly ParityGroup[] = [
   grpc,
   ...grpcStats,
   grpcWeb,
+  cors,
+  fault,
   adminOutput,
   ...accessLogs,
   accessLogFilters,
@@ -60,6 +65,7 @@ const GROUPS: readonly ParityGroup[] = [
   ...tls,
   ...listenerFilters,
   ...tcpGroups,
+  ...originalDestination,
   ...wasmNetwork,
 ];
 

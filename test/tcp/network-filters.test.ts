@@ -16,6 +16,7 @@ const connection: ConnectionInfo = {
   localAddress: "192.0.2.1:443",
   localIp: "192.0.2.1",
   localPort: 443,
+  isLocalAddressRestored: false,
   directRemoteAddress: "10.1.2.3:4000",
   directRemoteIp: "10.1.2.3",
   directLocalAddress: "192.0.2.1:443",

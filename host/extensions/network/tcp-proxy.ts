@@ -211,7 +211,7 @@ class TcpProxyFilter implements NetworkFilter, TcpConnCallbacks, TimerOwner {
       this.fail(ResponseFlag.UpstreamRetryLimitExceeded);
       return;
     }
-    const host = cluster.chooseHost();
+    const host = cluster.chooseHost(info.connection);
     if (host === undefined) {
       cluster.stats.upstreamCxNoneHealthy.inc();
       this.fail(ResponseFlag.NoHealthyUpstream);

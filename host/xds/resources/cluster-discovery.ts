@@ -1,5 +1,5 @@
 // How a cluster finds its hosts: Cluster.type or Cluster.cluster_type, with its DNS settings.
-import type { Cluster } from "../../config/cluster.ts";
+import type { Cluster, OriginalDst } from "../../config/cluster.ts";
 import type { ConfigReader } from "../../config/extension.ts";
 
 interface Discovery {
@@ -21,10 +21,25 @@ export function parseDiscovery(reader: ConfigReader): Discovery {
   };
   const custom = reader.message("cluster_type");
   if (custom !== undefined) return parseCustom(custom, dns);
-  const type = reader.choice<Cluster["type"] | "ORIGINAL_DST">("type", "STATIC");
-  if (type !== "ORIGINAL_DST") return { type, dns };
-  reader.refuse("type", "ORIGINAL_DST is not implemented");
-  return { type: "STATIC", dns };
+  return { type: reader.choice<Cluster["type"]>("type", "STATIC"), dns };
+}
+
+/** What an ORIGINAL_DST cluster says of itself. */
+export function parseOriginalDst(reader: ConfigReader, type: Cluster["type"]): OriginalDst | undefined {
+  const config = reader.message("original_dst_lb_config");
+  if (config?.has("metadata_key")) config.refuse("metadata_key", "not implemented");
+  const cleanupIntervalMs = reader.durationMs("cleanup_interval", 5000);
+  const provided = reader.choice<string>("lb_policy", "ROUND_ROBIN") === "CLUSTER_PROVIDED";
+  if ((type === "ORIGINAL_DST") !== provided && !reader.has("load_balancing_policy"))
+    reader.refuse("lb_policy", "ORIGINAL_DST and CLUSTER_PROVIDED come with each other alone");
+  if (config !== undefined && type !== "ORIGINAL_DST") reader.refuse("original_dst_lb_config", "the cluster is not of type ORIGINAL_DST");
+  if (type !== "ORIGINAL_DST") return undefined;
+  return {
+    useHttpHeader: config?.flag("use_http_header") ?? false,
+    httpHeaderName: (config?.text("http_header_name") || "x-envoy-original-dst-host").toLowerCase(),
+    portOverride: config?.optionalNumber("upstream_port_override"),
+    cleanupIntervalMs,
+  };
 }
 
 function parseCustom(reader: ConfigReader, unset: Cluster["dns"]): Discovery {

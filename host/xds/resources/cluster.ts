@@ -3,7 +3,7 @@ import type { Cluster } from "../../config/cluster.ts";
 import type { ConfigReader } from "../../config/extension.ts";
 import type { ResourceContext } from "../context.ts";
 import { parseCircuitBreakers } from "./circuit-breakers.ts";
-import { parseDiscovery } from "./cluster-discovery.ts";
+import { parseDiscovery, parseOriginalDst } from "./cluster-discovery.ts";
 import { parseUpstreamHttp } from "./cluster-http.ts";
 import { parseConfigSource } from "./config-source.ts";
 import { parseAssignment } from "./endpoint.ts";
@@ -57,6 +57,7 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     http,
     healthChecks: parseHealthChecks(reader.messages("health_checks"), http.protocol !== "HTTP1", ctx),
     dns: discovery.dns,
+    originalDst: parseOriginalDst(reader, discovery.type),
     upstreamBindAddress: parseBindAddress(reader.message("upstream_bind_config")),
     tcpKeepalive: keepalive === undefined ? undefined : { probeStartMs: keepalive.number("keepalive_time", 7200) * 1000 },
     endpoints: assignment?.localities ?? [],

@@ -23,7 +23,8 @@ export function parseLbPolicy(reader: ConfigReader): LbPolicy {
     case "LEAST_REQUEST":
       return parseLeastRequest(reader.message("least_request_lb_config"));
     case "RANDOM":
-      return { kind: "RANDOM" };
+    case "CLUSTER_PROVIDED":
+      return { kind: policy };
     default:
       reader.refuse("lb_policy", `${policy} is not implemented`);
       return { kind: "RANDOM" };

@@ -13,6 +13,7 @@ const connection: ConnectionInfo = {
   localAddress: "10.0.0.2:80",
   localIp: "10.0.0.2",
   localPort: 80,
+  isLocalAddressRestored: false,
   requestedServerName: "",
   tlsVersion: "",
   mtls: false,
@@ -121,6 +122,15 @@ export class FakeStream implements FilterCallbacks {
 
   addEncodedData(): void {
     this.events.push("addEncodedData");
+  }
+  respond(_headers: HeaderMap, details: string): void {
+    this.events.push(`respond ${details}`);
+  }
+  injectEncodedData(): void {
+    this.events.push("injectEncodedData");
+  }
+  onEncoderWatermark(above: boolean): void {
+    this.events.push(`onEncoderWatermark ${above}`);
   }
   sendLocalReply(reply: LocalReply): void {
     this.replies.push(reply);

@@ -428,7 +428,7 @@ export const rejections: readonly Rejection[] = [
     set: { [`${C}.lb_policy`]: "LEAST_REQUEST", [`${C}.least_request_lb_config`]: { slow_start_config: { slow_start_window: "1s" } } },
     problems: [`${C}.least_request_lb_config.slow_start_config: ${not}`],
   },
-  one(`${C}.type`, "ORIGINAL_DST", "ORIGINAL_DST is not implemented"),
+  one(`${C}.type`, "ORIGINAL_DST", "ORIGINAL_DST and CLUSTER_PROVIDED come with each other alone", `${C}.lb_policy`),
   {
     set: { [`${C}.type`]: "EDS", [`${C}.load_assignment`]: undefined },
     problems: [`${C}.eds_cluster_config: cannot create an EDS cluster without an EDS config`],
