@@ -10,7 +10,7 @@ import { type Codecs, loadCodecs } from "../xds/protos.ts";
 import type { ResourceKind } from "../xds/resource-kinds.ts";
 import { createXdsClient } from "../xds/streams/client.ts";
 import type { XdsClient, XdsClientStatus } from "../xds/streams/contract.ts";
-import type { GrpcTarget, GrpcTargetTls } from "../xds/streams/grpc-transport.ts";
+import type { GrpcTarget } from "../xds/streams/grpc-transport.ts";
 import { LateClient } from "../xds/streams/late-client.ts";
 import { VERSION } from "./version.ts";
 
@@ -76,7 +76,7 @@ export class XdsStreams implements Streams {
       isAggregated: source.kind === "ads",
       node: nodeBytes(codecs, node),
       codecs,
-      transport: new GrpcTransport({ target: () => target }),
+      transport: new GrpcTransport({ target: () => target, clock }),
       clock,
       random,
       log: {
@@ -103,7 +103,7 @@ export class XdsStreams implements Streams {
   }
 }
 
-function tlsOf({ name, transportSocket }: Cluster): GrpcTargetTls | undefined {
+function tlsOf({ name, transportSocket }: Cluster): GrpcTarget["tls"] {
   if (transportSocket.kind === "raw_buffer") return undefined;
   if (transportSocket.kind !== "tls") throw new Error(`cluster '${name}': ${transportSocket.kind} is not implemented for a control plane`);
   const { common, sni } = transportSocket;
