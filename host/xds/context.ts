@@ -1,6 +1,5 @@
 // What the readers of resources/ share: the injected services, and what the rest of the configuration says.
-import type { Dependency, ExtensionTable, ConfigSource, ParseContext, ResourceContext } from "../config/extension.ts";
-import type { ModuleSource } from "../config/module-code.ts";
+import type { ConfigSource, Dependency, ExtensionTable, ModuleSource, ParseContext, ResourceContext } from "../config/extension.ts";
 import type { Secret, SecretKey } from "../config/transport-socket.ts";
 import type { Codecs } from "./protos.ts";
 

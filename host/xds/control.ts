@@ -4,13 +4,12 @@
 // have come and are warm, as Envoy does.
 import type { EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
-import type { LiveModuleSource } from "../config/module-code.ts";
+import type { ConfigSource, LiveModuleSource } from "../config/extension.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
-import type { ConfigSource } from "../config/extension.ts";
 import { createResourceContext, type Dependency, type XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
 import { FileSubscription, sameData } from "./file-source.ts";

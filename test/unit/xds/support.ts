@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import type { LiveModuleSource } from "../../../host/config/module-code.ts";
+import type { LiveModuleSource } from "../../../host/config/extension.ts";
 import type { XdsClock, XdsLog } from "../../../host/xds/clock.ts";
 import type { XdsServices } from "../../../host/xds/context.ts";
 import { builtInExtensions } from "../../../host/xds/extensions.ts";
