@@ -60,3 +60,23 @@ export interface FaultRuntimeKeys {
   readonly maxActiveFaults: string;
   readonly responseRateLimitPercent: string;
 }
+
+export type AlpnProtocol = "HTTP10" | "HTTP11" | "HTTP2";
+
+/** istio.alpn. */
+export interface IstioAlpnConfig {
+  readonly overrides: readonly { readonly upstreamProtocol: AlpnProtocol; readonly alpn: readonly string[] }[];
+}
+
+/** istio.metadata_exchange: peer_metadata.Config as far as headers go. Undefined: not in that direction. */
+export interface PeerMetadataConfig {
+  readonly discoversDownstream: boolean;
+  readonly discoversUpstream: boolean;
+  readonly downstreamPropagation: HeaderPropagation | undefined;
+  readonly upstreamPropagation: HeaderPropagation | undefined;
+  readonly additionalLabels: readonly string[];
+}
+
+export interface HeaderPropagation {
+  readonly skipExternalClusters: boolean;
+}

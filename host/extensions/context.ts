@@ -6,6 +6,7 @@ import type { NetworkLocalRateLimit } from "../config/network-filter.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { RouteTable } from "../http/conn-manager-config.ts";
+import type { Node } from "../config/snapshot.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
 import type { RuntimeReader } from "../router/matchers.ts";
 import type { StatsStore } from "../stats/store.ts";
@@ -22,6 +23,8 @@ export interface ExtensionContext {
   readonly runtime: RuntimeReader;
   readonly logger: Logger;
   readonly logFiles: LogFiles;
+  /** Who this proxy is, for filters that tell peers. */
+  readonly node: Node;
   /** The proxy's own address (Envoy's local_info address). */
   readonly localIp: string;
   /** Compiled route tables are shared by all connection managers that use the same configuration. */

@@ -14,6 +14,8 @@ import { CorsFactory } from "./cors-filter.ts";
 import { FaultFactory } from "./fault-filter.ts";
 import { GrpcStatsFactory } from "./grpc-stats-filter.ts";
 import { GrpcWebFactory } from "./grpc-web-filter.ts";
+import { IstioAlpnFactory } from "./istio/alpn-filter.ts";
+import { PeerMetadataFactory } from "./istio/peer-metadata-filter.ts";
 
 export interface FilterContextInfo {
   readonly statPrefix: string;
@@ -100,7 +102,21 @@ const FAULT: FilterRow<"fault"> = {
   create: (config, info, ctx) => new FaultFactory(config.name, config.config, info.statPrefix, ctx),
 };
 
-export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB, cors: CORS, fault: FAULT } as const;
+const ISTIO_ALPN: FilterRow<"istio_alpn"> = {
+  name: "istio.alpn",
+  status: "alpha",
+  securityPosture: "requires_trusted_downstream_and_upstream",
+  create: (config, _info, ctx) => new IstioAlpnFactory(config.name, config.config, ctx.clusters),
+};
+
+const ISTIO_PEER_METADATA: FilterRow<"istio_peer_metadata"> = {
+  name: "istio.metadata_exchange",
+  status: "alpha",
+  securityPosture: "requires_trusted_downstream_and_upstream",
+  create: (config, _info, ctx) => new PeerMetadataFactory(config.name, config.config, ctx),
+};
+
+export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB, cors: CORS, fault: FAULT, istio_alpn: ISTIO_ALPN, istio_peer_metadata: ISTIO_PEER_METADATA } as const;
 
 export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;
@@ -125,6 +141,10 @@ function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: Extensio
       return withDisabled(CORS.create(config, info, ctx), config.disabled);
     case "fault":
       return withDisabled(FAULT.create(config, info, ctx), config.disabled);
+    case "istio_alpn":
+      return withDisabled(ISTIO_ALPN.create(config, info, ctx), config.disabled);
+    case "istio_peer_metadata":
+      return withDisabled(ISTIO_PEER_METADATA.create(config, info, ctx), config.disabled);
     case "discovery":
       // Nothing came for it, and it has no default.
       return withDisabled(new MissingConfigFactory(config.name), config.disabled);

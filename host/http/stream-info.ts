@@ -46,6 +46,12 @@ export interface Locality {
   readonly subZone: string;
 }
 
+/** What is offered as ALPN to the host, in place of what is configured; `key` tells two of them apart. */
+export interface AlpnOverride {
+  readonly key: string;
+  readonly protocols: readonly string[];
+}
+
 export class StreamInfo {
   readonly connection: ConnectionInfo;
   /** Wall clock of the first byte, milliseconds since 1970. */
@@ -97,6 +103,7 @@ export class StreamInfo {
   upstreamProtocol = "";
   /** undefined without TLS to the host. */
   upstreamTls: TlsInfo | undefined = undefined;
+  upstreamAlpn: AlpnOverride | undefined = undefined;
   upstreamTransportFailureReason = "";
   upstreamRequestAttemptCount = 0;
   /** Monotonic times, 0 when it has not happened. */

@@ -9,7 +9,7 @@ import type { DirectResponseAction, RedirectAction, RouteAction } from "../confi
 import { FilterDataStatus, FilterHeadersStatus, FilterTrailersStatus, PassThroughFilter, type RouteView } from "../http/filter.ts";
 import type { DownstreamWatermarkCallbacks, FilterContext } from "../http/filter-context.ts";
 import type { HeaderMap } from "../http/header-map.ts";
-import { ResponseFlag } from "../http/stream-info.ts";
+import { type AlpnOverride, ResponseFlag } from "../http/stream-info.ts";
 import type { ClusterEntry, Priority } from "../upstream/cluster.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
 import type { PooledConnection } from "../upstream/conn-pool.ts";
@@ -281,6 +281,9 @@ export class RouterFilter extends PassThroughFilter implements AttemptOwner, Tim
 
   // ---- AttemptOwner ----
 
+  get upstreamAlpn(): AlpnOverride | undefined {
+    return this.callbacks.info.upstreamAlpn;
+  }
   get downstreamProtocol(): string {
     return this.callbacks.info.protocol;
   }

@@ -4,6 +4,7 @@ import { Timer, type TimerOwner } from "../base/clock.ts";
 import { retain } from "../base/read-buffer.ts";
 import type { RequestEncoder, StreamResetReason } from "../http/codec.ts";
 import type { HeaderMap } from "../http/header-map.ts";
+import type { AlpnOverride } from "../http/stream-info.ts";
 import type { ClusterEntry, Priority } from "../upstream/cluster.ts";
 import type { ConnPool, PoolCallbacks, PooledConnection, PoolFailure } from "../upstream/conn-pool.ts";
 import type { Host } from "../upstream/host.ts";
@@ -12,6 +13,7 @@ import { failureOfPool, failureOfReset, type UpstreamFailure } from "./failure.t
 /** What the router filter is told by an attempt. */
 export interface AttemptOwner {
   readonly downstreamProtocol: string;
+  readonly upstreamAlpn: AlpnOverride | undefined;
   onAttemptReady(attempt: UpstreamRequest, connection: PooledConnection): void;
   onUpstream1xx(attempt: UpstreamRequest, headers: HeaderMap): void;
   onUpstreamHeaders(attempt: UpstreamRequest, headers: HeaderMap, endStream: boolean): void;
@@ -72,7 +74,7 @@ export class UpstreamRequest implements PoolCallbacks, TimerOwner {
       this.owner.onUpstreamFailure(this, { reason: "overflow", transport: "" });
       return;
     }
-    this.pool = this.cluster.pool(this.host, this.priority, this.owner.downstreamProtocol, this.headers);
+    this.pool = this.cluster.pool(this.host, this.priority, this.owner.downstreamProtocol, this.headers, this.owner.upstreamAlpn);
     this.pool.newStream(this);
   }
 

@@ -7,7 +7,7 @@ import type { FilterChain, Listener } from "../config/listener.ts";
 import type { NetworkFilter, NetworkLocalRateLimit } from "../config/network-filter.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { RouteConfiguration } from "../config/route.ts";
-import type { Snapshot } from "../config/snapshot.ts";
+import type { Node, Snapshot } from "../config/snapshot.ts";
 import { EMPTY_SNAPSHOT } from "../config/snapshot-delta.ts";
 import { structuralKey } from "../config/structural-key.ts";
 import type { ExtensionContext } from "../extensions/context.ts";
@@ -35,6 +35,7 @@ export interface DataPlaneOptions {
   readonly stats: StatsStore;
   readonly logger: Logger;
   readonly localIp: string;
+  readonly node: Node;
   /** Connections that this worker may hold; the process-wide limit divided by the workers. */
   readonly maxConnections: number;
   /** How long connections of a replaced or removed listener may take to end. */
@@ -55,6 +56,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   readonly stats: StatsStore;
   readonly logger: Logger;
   readonly localIp: string;
+  readonly node: Node;
   readonly flusher: Flusher;
   readonly clusters: ClusterManager;
   readonly logFiles: LogFiles;
@@ -77,6 +79,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     this.stats = options.stats;
     this.logger = options.logger;
     this.localIp = options.localIp;
+    this.node = options.node;
     this.flusher = new Flusher(options.clock);
     this.clusters = new ClusterManager({ clock: options.clock, random: options.random, flusher: this.flusher, stats: options.stats });
     this.logFiles = new LogFiles(options.clock, options.stats, options.logger, options.fileFlushIntervalMs);

@@ -33,6 +33,7 @@ function main(data: WorkerData, send: (message: FromWorker) => void, receive: (r
     stats,
     logger,
     localIp: data.localIp,
+    node: data.node,
     maxConnections: data.maxConnections,
     drainTimeMs: data.drainTimeMs,
     fileFlushIntervalMs: data.fileFlushIntervalMs,

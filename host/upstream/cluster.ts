@@ -5,6 +5,7 @@ import type { Random } from "../base/system.ts";
 import type { Cluster, EndpointAssignment, LocalityEndpoints } from "../config/cluster.ts";
 import type { ConnectionInfo } from "../net/connection-info.ts";
 import type { HeaderMap } from "../http/header-map.ts";
+import type { AlpnOverride } from "../http/stream-info.ts";
 import type { Http1ClientOptions } from "../http1/client.ts";
 import { Http2Stats } from "../http2/stats.ts";
 import type { ConnectionStats } from "../net/connection.ts";
@@ -14,7 +15,7 @@ import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { ClusterStats } from "./cluster-stats.ts";
-import { type ConnectionKey, UpstreamConnector } from "./connect.ts";
+import { ANY_CONNECTION, type ConnectionKey, UpstreamConnector } from "./connect.ts";
 import { ConnPool, PoolProtocol } from "./conn-pool.ts";
 import { Host } from "./host.ts";
 import { OriginalDstHosts } from "./original-dst-hosts.ts";
@@ -33,7 +34,7 @@ export type Priority = "DEFAULT" | "HIGH";
 interface HostPools {
   /** By protocol and priority: see pool(). */
   readonly plain: (ConnPool | undefined)[];
-  /** By priority and server name; empty without auto_sni. */
+  /** By priority, server name and ALPN; empty without auto_sni and a filter that says what is offered. */
   readonly named: Map<string, ConnPool>;
 }
 
@@ -184,16 +185,18 @@ export class ClusterEntry {
 
   /**
    * `downstreamProtocol` is what the client speaks, for clusters that speak the same (use_downstream_protocol_config); `headers` are
-   * the request's, whose host may name the server (auto_sni).
+   * the request's, whose host may name the server (auto_sni). `alpn` is what a filter wants to be offered.
    */
-  pool(host: Host, priority: Priority, downstreamProtocol: string, headers: HeaderMap): ConnPool {
+  pool(host: Host, priority: Priority, downstreamProtocol: string, headers: HeaderMap, alpn?: AlpnOverride): ConnPool {
     let pools = this.pools.get(host);
     if (pools === undefined) {
       pools = { plain: new Array<ConnPool | undefined>(6).fill(undefined), named: new Map() };
       this.pools.set(host, pools);
     }
     const protocol = this.poolProtocol(downstreamProtocol);
-    if (this.serverNames !== undefined) return this.namedPool(pools.named, host, priority, protocol, this.serverNames.keyFor(headers));
+    if (this.serverNames !== undefined || alpn !== undefined) {
+      return this.namedPool(pools.named, host, priority, protocol, this.serverNames?.keyFor(headers) ?? ANY_CONNECTION, alpn);
+    }
     const index = protocol + (priority === "HIGH" ? 3 : 0);
     let pool = pools.plain[index];
     if (pool === undefined) {
@@ -222,10 +225,18 @@ export class ClusterEntry {
     }
   }
 
-  private namedPool(named: Map<string, ConnPool>, host: Host, priority: Priority, protocol: PoolProtocol, key: ConnectionKey): ConnPool {
-    const name = `${priority} ${protocol} ${key.serverName}`;
+  private namedPool(
+    named: Map<string, ConnPool>,
+    host: Host,
+    priority: Priority,
+    protocol: PoolProtocol,
+    serverKey: ConnectionKey,
+    alpn: AlpnOverride | undefined,
+  ): ConnPool {
+    const name = `${priority} ${protocol} ${serverKey.serverName} ${alpn?.key ?? ""}`;
     let pool = named.get(name);
     if (pool === undefined) {
+      const key = alpn === undefined ? serverKey : { ...serverKey, alpn: alpn.protocols };
       pool = new ConnPool(this, host, this.breakers[priority], protocol, key);
       named.set(name, pool);
       for (const [oldest, forgotten] of named) {

@@ -17,9 +17,11 @@ export interface ConnectionKey {
   readonly serverName: string;
   readonly setsSni: boolean;
   readonly validatesName: boolean;
+  /** undefined: what is configured, or goes with the protocol. */
+  readonly alpn: readonly string[] | undefined;
 }
 
-export const ANY_CONNECTION: ConnectionKey = { serverName: "", setsSni: false, validatesName: false };
+export const ANY_CONNECTION: ConnectionKey = { serverName: "", setsSni: false, validatesName: false, alpn: undefined };
 
 interface Transport {
   readonly config: UpstreamTransportSocket;
@@ -86,7 +88,8 @@ export class UpstreamConnector {
     }
     const carrier: Socket = connect(this.socketOptions(endpoint));
     if (header !== undefined) carrier.write(header);
-    const target = { address: formatAddress(endpoint.address), hostname: endpoint.hostname, alpn, ...key };
+    const offered = key.alpn === undefined ? alpn : { protocols: key.alpn, overrides: true };
+    const target = { ...key, address: formatAddress(endpoint.address), hostname: endpoint.hostname, alpn: offered };
     return tls.wrap(carrier, target, onReady);
   }
 

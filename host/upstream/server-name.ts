@@ -23,7 +23,7 @@ export class ServerNames {
     let key = this.keys.get(value);
     if (key === undefined) {
       const serverName = hostOf(value);
-      key = serverName === "" ? ANY_CONNECTION : { serverName, setsSni: setsSni && isIP(serverName) === 0, validatesName };
+      key = serverName === "" ? ANY_CONNECTION : { serverName, setsSni: setsSni && isIP(serverName) === 0, validatesName, alpn: undefined };
       if (this.keys.size >= MAX_SERVER_NAMES) this.keys.clear();
       this.keys.set(value, key);
     }

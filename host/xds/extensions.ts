@@ -6,6 +6,7 @@ import { parseConnectionManager } from "./resources/connection-manager.ts";
 import { cors } from "./resources/cors.ts";
 import { readDataSource } from "./resources/data-source.ts";
 import { fault } from "./resources/fault.ts";
+import { istioAlpn, istioPeerMetadata } from "./resources/istio-http.ts";
 import { parseConnectionLimit, parseNetworkLocalRateLimit } from "./resources/network-limits.ts";
 import { parseNetworkRbac } from "./resources/network-rbac.ts";
 import { parseTcpProxy } from "./resources/tcp-proxy.ts";
@@ -119,4 +120,4 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault], networkFilters };
+export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata], networkFilters };

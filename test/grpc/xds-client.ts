@@ -37,7 +37,7 @@ export interface TestClient {
   watch(typeUrl: string, names: ReadonlySet<string> | "wildcard", judge?: (update: XdsUpdate) => XdsVerdict): Watched;
 }
 
-export interface TestClientOptions extends Partial<Omit<GrpcTransportOptions, "target" | "clock">> {
+export interface TestClientOptions extends Partial<Omit<GrpcTransportOptions, "target">> {
   readonly variant: XdsVariant;
   readonly isAggregated?: boolean;
   readonly target: () => GrpcTarget;
@@ -52,7 +52,7 @@ export async function startTestClient(t: TestContext, options: TestClientOptions
     isAggregated: options.isAggregated ?? true,
     node: NODE,
     codecs: await loadCodecs(),
-    transport: new GrpcTransport({ ...options, clock: systemClock }),
+    transport: new GrpcTransport(options),
     clock: systemClock,
     random: options.random ?? (() => 0.02),
     log: { info: () => undefined, warn: () => undefined },

@@ -6,7 +6,7 @@ import { Clock, type TimeSource } from "../../host/base/clock.ts";
 import { systemRandom, systemTime, type Random } from "../../host/base/system.ts";
 import type { HttpConnectionManager, HttpFilterConfig } from "../../host/config/listener.ts";
 import type { PluginConfig } from "../../host/config/plugin.ts";
-import type { Snapshot } from "../../host/config/snapshot.ts";
+import type { Node, Snapshot } from "../../host/config/snapshot.ts";
 import type { StreamFilterFactory } from "../../host/http/filter.ts";
 import { DataPlane, type DataPlaneOptions } from "../../host/server/data-plane.ts";
 import { StatsStore } from "../../host/stats/store.ts";
@@ -210,11 +210,21 @@ export interface TestDataPlane {
   stop(): Promise<void>;
 }
 
+export const TEST_NODE: Node = {
+  id: "test",
+  cluster: "",
+  metadata: {},
+  locality: { region: "", zone: "", subZone: "" },
+  userAgentName: "",
+  userAgentVersion: "",
+};
+
 export interface TestDataPlaneOptions {
   readonly filters?: Readonly<Record<string, StreamFilterFactory>>;
   /** Default: one that knows `filters` and no network filter. */
   readonly pluginHost?: DataPlaneOptions["pluginHost"];
   readonly random?: Random;
+  readonly node?: Node;
   readonly maxConnections?: number;
   readonly drainTimeMs?: number;
   readonly bootstrap?: Fields;
@@ -244,6 +254,7 @@ export async function startDataPlane(
     stats,
     logger: { log: () => {}, enabled: () => false },
     localIp: "192.0.2.2",
+    node: options.node ?? TEST_NODE,
     maxConnections: options.maxConnections ?? 100_000,
     drainTimeMs: options.drainTimeMs ?? 1000,
     pluginHost: options.pluginHost ?? (() => ({ filter: (name) => filters[name], networkFilter: noNetworkFilter })),

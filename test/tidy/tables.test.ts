@@ -29,7 +29,7 @@ test("every flag has help or a reason to be ignored, and a name of its own", () 
 
 test("every HTTP filter says how finished it is and whom it may face", () => {
   for (const row of Object.values(HTTP_FILTERS)) {
-    assert.match(row.name, /^envoy\.filters\.http\./);
+    assert.match(row.name, /^(envoy\.filters\.http|istio)\./);
     assert.match(row.status, /^(stable|alpha)$/);
     assert.notEqual(row.securityPosture, "");
   }

@@ -2,8 +2,7 @@
 // rules of proxy-wasm (numbers are doubles, null has no byte form) and whole messages as binary protobuf
 // (envoy.config.core.v3.Metadata and Node), which is written here by hand: three message types, no generated code.
 import { NoByteForm, type PropertyValue } from "../../wasm/property.ts";
-
-export type PlainStruct = Readonly<Record<string, unknown>>;
+import { encodeStruct, field, type PlainStruct, textField } from "../struct-wire.ts";
 
 /** Text as attributes carry it: UTF-8, one character a byte. */
 export function utf8Text(text: string): string {
@@ -117,47 +116,4 @@ export function nodeValue(node: NodeAttributes): PropertyValue {
 
 function asStruct(value: unknown): PlainStruct {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as PlainStruct) : {};
-}
-
-/** google.protobuf.Struct {fields 1: map<string, Value>}. */
-function encodeStruct(struct: PlainStruct): Uint8Array {
-  return Buffer.concat(
-    Object.entries(struct).map(([key, value]) => field(1, Buffer.concat([textField(1, key), field(2, encodeValue(value))]))),
-  );
-}
-
-/** google.protobuf.Value {null 1, number 2, string 3, bool 4, struct 5, list 6}. */
-function encodeValue(value: unknown): Uint8Array {
-  switch (typeof value) {
-    case "number": {
-      const bytes = Buffer.alloc(9);
-      bytes[0] = (2 << 3) | 1;
-      bytes.writeDoubleLE(value, 1);
-      return bytes;
-    }
-    case "string":
-      return field(3, Buffer.from(value, "utf8"));
-    case "boolean":
-      return Uint8Array.from([4 << 3, value ? 1 : 0]);
-    default:
-      if (Array.isArray(value)) return field(6, Buffer.concat(value.map((item) => field(1, encodeValue(item)))));
-      if (value !== null && typeof value === "object") return field(5, encodeStruct(value as PlainStruct));
-      return Uint8Array.from([1 << 3, 0]);
-  }
-}
-
-/** proto3 leaves empty text out. */
-function textField(number: number, text: string): Uint8Array {
-  return text === "" ? Buffer.alloc(0) : field(number, Buffer.from(text, "utf8"));
-}
-
-function field(number: number, bytes: Uint8Array): Uint8Array {
-  const header = [(number << 3) | 2];
-  let left = bytes.length;
-  while (left >= 0x80) {
-    header.push((left & 0x7f) | 0x80);
-    left >>>= 7;
-  }
-  header.push(left);
-  return Buffer.concat([Uint8Array.from(header), bytes]);
 }

@@ -2,9 +2,11 @@
 // and the waiting between attempts is ours alone. Messages pass as bytes.
 import { readFileSync } from "node:fs";
 import { type ChannelOptions, Client, Metadata, status as codes } from "@grpc/grpc-js";
-import type { XdsClock } from "../clock.ts";
+import { systemClock, type XdsClock } from "../clock.ts";
 import { credentialsOf, type GrpcTargetTls } from "./grpc-credentials.ts";
 import type { EndCause, StreamEnd, StreamListener, XdsStream, XdsTransport } from "./transport.ts";
+
+export type { GrpcTargetTls };
 
 export interface GrpcTarget {
   /** "host:port", "unix:/path" */
@@ -23,7 +25,8 @@ export interface GrpcTarget {
 export interface GrpcTransportOptions {
   /** Asked for each stream; may throw, which counts as a failed connection. */
   target(): GrpcTarget;
-  readonly clock: XdsClock;
+  /** undefined: the system's. */
+  readonly clock?: XdsClock;
   readonly connectTimeoutMs?: number;
   /** Pings on an open stream. istiod ends connections with more than one ping in 15 s. */
   readonly keepaliveMs?: number;
@@ -86,7 +89,7 @@ class GrpcStream implements XdsStream {
       return;
     }
     const connectTimeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-    this.#timer = options.clock.after(connectTimeoutMs, () => {
+    this.#timer = (options.clock ?? systemClock).after(connectTimeoutMs, () => {
       this.#end({ cause: "connect", message: `no connection within ${connectTimeoutMs} ms` });
     });
     this.#client.waitForReady(Number.POSITIVE_INFINITY, (error) => {
