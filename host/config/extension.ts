@@ -62,7 +62,8 @@ export interface AnyReader {
 
 /** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
 export interface ModuleSource {
-  resolve(code: ModuleCode): ResolvedModule;
+  /** `path` is where the code stands, for messages. */
+  resolve(code: ModuleCode, path?: string): ResolvedModule;
 }
 
 /** The part of a source that fetches. */

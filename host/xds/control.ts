@@ -10,7 +10,7 @@ import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
-import { createResourceContext, type Dependency, type XdsServices } from "./context.ts";
+import type { Dependency, XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
 import { FileSubscription, sameData } from "./file-source.ts";
 import { takeAddresses } from "./listener-addresses.ts";
@@ -93,8 +93,7 @@ export class ConfigControl {
     this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds, undefined);
     this.#lds = lds === undefined ? undefined : this.#subscribe("listener", lds, () => this.#startAddressCheck());
     const directory = options.pluginsDirectory;
-    const ctx = createResourceContext(services, undefined);
-    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx, nowMs: () => clock.nowMs() });
+    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx: services, nowMs: () => clock.nowMs() });
     this.#builder = new SnapshotBuilder({ clock, onSnapshot: options.onSnapshot, onTimeout: (need) => this.#onFetchTimeout(need) });
     this.#order = new StartupOrder({
       cds: cds === undefined || this.#cds === undefined ? undefined : { subscription: this.#cds, source: cds },

@@ -120,4 +120,7 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata], networkFilters };
+export const builtInExtensions: ExtensionTable = {
+  httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata],
+  networkFilters,
+};
