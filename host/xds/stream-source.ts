@@ -4,7 +4,8 @@
 import type { XdsClient, XdsSubscription, XdsUpdate, XdsVerdict } from "./streams/contract.ts";
 import type { XdsServices } from "./context.ts";
 import { sameData } from "./file-source.ts";
-import { formatProblem, type Problem } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+import { detailOf, withoutRefusal } from "./rejection.ts";
 import { type AcceptedResource, readResource, type ResourceKind, resourceKinds } from "./resource-kinds.ts";
 import type { Codecs } from "./protos.ts";
 import type { SubscriptionStats } from "./subscription-stats.ts";
@@ -13,9 +14,6 @@ import { wireToJson } from "./wire.ts";
 
 /** How long the main thread reads before it lets others have their turn. */
 const SLICE_MS = 8;
-
-/** Of a NACK's error_detail: enough to say what is wrong, small enough for the header limits of any server. */
-const MAX_DETAIL = 4096;
 
 export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly kind: K;
@@ -378,27 +376,4 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
 
 function resourcesOf<K extends ResourceKind>(entries: ReadonlyMap<string, Entry<K>>): ReadonlyMap<string, AcceptedResource<K>> {
   return new Map([...entries].map(([name, { resource }]) => [name, resource]));
-}
-
-/** The resource applies now: it is not to be shown as refused. */
-function withoutRefusal(status: SubscriptionStatus, name: string): SubscriptionStatus {
-  const { rejected } = status;
-  if (rejected === undefined) return status;
-  const resources = new Map([...rejected.resources].filter(([other]) => other !== name));
-  if (resources.size === 0) return { ...status, rejected: undefined };
-  const problems = rejected.problems.filter(({ path }) => !path.startsWith(`${name}: `));
-  return { ...status, rejected: { ...rejected, problems, resources } };
-}
-
-const detailHeads: Partial<Record<ResourceKind, string>> = {
-  listener: "Error adding/updating listener(s) ",
-  cluster: "Error adding/updating cluster(s) ",
-};
-
-/** Envoy's words: which resources, and of each what is wrong where. */
-function detailOf(kind: ResourceKind, wrong: ReadonlyMap<string, readonly Problem[]>): string {
-  const head = detailHeads[kind] ?? "";
-  const lines = [...wrong].map(([name, problems]) => `${name}: ${problems.map(formatProblem).join("; ")}`);
-  const text = head + lines.join("\n");
-  return text.length <= MAX_DETAIL ? text : `${text.slice(0, MAX_DETAIL)} … (${wrong.size} resources are wrong)`;
 }
