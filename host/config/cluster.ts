@@ -1,4 +1,5 @@
 // Clusters and endpoints as the data plane believes them: envoy.config.cluster.v3 and endpoint.v3, defaults resolved.
+import type { MetadataExchangeConfig } from "./network-filter.ts";
 import type { EndpointHealthCheck, HealthCheck } from "./health-check.ts";
 import type { Http2Options } from "./http2.ts";
 import type { Metadata } from "./route.ts";
@@ -45,6 +46,8 @@ export interface Cluster {
   readonly metadata: Metadata;
   readonly transportSocket: UpstreamTransportSocket;
   /** The first one that fits an endpoint is used for it; else `transportSocket`. */
+  /** istio.metadata_exchange among `filters`: on TCP connections that agreed on its protocol. */
+  readonly metadataExchange: MetadataExchangeConfig | undefined;
   readonly transportSocketMatches: readonly TransportSocketMatch[];
   /** cluster.track_timeout_budgets and friends that change nothing here are dropped by the parser. */
 }

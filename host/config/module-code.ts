@@ -1,4 +1,4 @@
-// Where a module's code comes from, and the contract between whoever reads configuration and whoever has the modules.
+// Where a module's code comes from, and what is known of it.
 
 export type ModuleCode = FileCode | InlineCode | RemoteCode;
 
@@ -41,35 +41,11 @@ export interface RetryTimes {
   readonly maxIntervalMs: number;
 }
 
-/** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
-export interface ModuleSource {
-  resolve(code: ModuleCode): ResolvedModule;
-}
-
 /** `pending`: it is being fetched from there; what names it is to be read again when it has come or failed. */
 export type ResolvedModule =
   | { readonly sha256: string; readonly source: string }
   | { readonly pending: string }
   | { readonly problem: string };
-
-/** The part of a source that fetches. */
-export interface RemoteModuleSource extends Omit<LiveModuleSource, "resolve" | "files"> {
-  resolve(code: RemoteCode): ResolvedModule;
-}
-
-/** A source whose answers change: files are written, fetches end. */
-export interface LiveModuleSource extends ModuleSource {
-  /** The bytes of a module that was resolved; undefined for a digest that is not known. */
-  bytesOf(sha256: string): Uint8Array | undefined;
-  /** Paths of the files that were resolved, for watching. */
-  readonly files: ReadonlySet<string>;
-  /** true: answers may differ from those since the last call, so what names modules is to be read again. */
-  refresh(): boolean;
-  /** Drops the bytes of every other module. */
-  release(inUse: ReadonlySet<string>): void;
-  /** Calls back when a fetch has ended, well or badly: refresh() is due. Returns the end of it. */
-  onChange(listener: () => void): () => void;
-}
 
 /** A URL for messages: without what may be secret in it. */
 export function shownUrl(url: string): string {

@@ -14,7 +14,13 @@ export type NetworkFilter =
   | { readonly kind: "sni_cluster"; readonly name: string }
   | { readonly kind: "wasm"; readonly name: string; readonly plugin: PluginConfig }
   | { readonly kind: "direct_response"; readonly name: string; readonly response: Uint8Array }
-  | { readonly kind: "echo"; readonly name: string };
+  | { readonly kind: "echo"; readonly name: string }
+  | { readonly kind: "istio_metadata_exchange"; readonly name: string; readonly config: MetadataExchangeConfig };
+
+/** istio.metadata_exchange: where TLS agreed on `protocol`, peers say who they are. */
+export interface MetadataExchangeConfig {
+  readonly protocol: string;
+}
 
 /** tcp_proxy.v3.TcpProxy. */
 export interface TcpProxy {

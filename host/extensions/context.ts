@@ -8,6 +8,7 @@ import type { RouteConfiguration } from "../config/route.ts";
 import type { RouteTable } from "../http/conn-manager-config.ts";
 import type { Node } from "../config/snapshot.ts";
 import type { StreamFilterFactory } from "../http/filter.ts";
+import type { PeerExchange } from "../net/peer-exchange.ts";
 import type { RuntimeReader } from "../router/matchers.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { ClusterManager } from "../upstream/cluster-manager.ts";
@@ -25,6 +26,7 @@ export interface ExtensionContext {
   readonly logFiles: LogFiles;
   /** Who this proxy is, for filters that tell peers. */
   readonly node: Node;
+  readonly peerExchange: PeerExchange;
   /** The proxy's own address (Envoy's local_info address). */
   readonly localIp: string;
   /** Compiled route tables are shared by all connection managers that use the same configuration. */

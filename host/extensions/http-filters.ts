@@ -116,7 +116,16 @@ const ISTIO_PEER_METADATA: FilterRow<"istio_peer_metadata"> = {
   create: (config, _info, ctx) => new PeerMetadataFactory(config.name, config.config, ctx),
 };
 
-export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB, cors: CORS, fault: FAULT, istio_alpn: ISTIO_ALPN, istio_peer_metadata: ISTIO_PEER_METADATA } as const;
+export const HTTP_FILTERS = {
+  router: ROUTER,
+  wasm: WASM,
+  grpc_stats: GRPC_STATS,
+  grpc_web: GRPC_WEB,
+  cors: CORS,
+  fault: FAULT,
+  istio_alpn: ISTIO_ALPN,
+  istio_peer_metadata: ISTIO_PEER_METADATA,
+} as const;
 
 export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;

@@ -10,6 +10,7 @@ import { ConnectionLimitFactory } from "./network/connection-limit.ts";
 import { HttpTerminalFactory } from "./network/http-terminal.ts";
 import { LocalRateLimitFactory } from "./network/local-ratelimit.ts";
 import type { NetworkFilterFactory } from "./network/network-filter-factory.ts";
+import { MetadataExchangeFactory } from "./istio/metadata-exchange.ts";
 import { RbacFactory } from "./network/rbac.ts";
 import { SniClusterFactory } from "./network/sni-cluster.ts";
 import { TcpProxyFactory } from "./network/tcp-proxy.ts";
@@ -78,6 +79,12 @@ export const NETWORK_FILTERS: Table = {
     status: "alpha",
     securityPosture: "unknown",
     create: (filter, { ctx, listener }) => ctx.wasmNetworkFilter(filter.name, filter.plugin, directionNumber(listener)),
+  },
+  istio_metadata_exchange: {
+    name: "istio.metadata_exchange",
+    status: "alpha",
+    securityPosture: "robust_to_untrusted_downstream_and_upstream",
+    create: (filter, { ctx }) => new MetadataExchangeFactory(filter.config, ctx.peerExchange),
   },
   direct_response: {
     name: "envoy.filters.network.direct_response",

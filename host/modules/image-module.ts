@@ -3,7 +3,7 @@
 //   OCI image      the same, with OCI's media types ("compat")
 //   OCI artifact   two layers, one of which is the module
 //   CNCF           a layer of the type application/wasm
-import { FetchError, type FetchedModule } from "./contract.ts";
+import { FetchError, type FetchedModule, messageOf } from "./contract.ts";
 import { packingBytes } from "./http-fetcher.ts";
 import type { ImageReference } from "./image-reference.ts";
 import type { Document, RegistryClient } from "./registry-client.ts";
@@ -110,8 +110,8 @@ function parse(bytes: Buffer): object {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString());
-  } catch {
-    throw bad("the image's manifest is not JSON");
+  } catch (error) {
+    throw bad(`the image's manifest is not JSON: ${messageOf(error)}`);
   }
   if (typeof value !== "object" || value === null) throw bad("the image's manifest is no object");
   return value;

@@ -42,6 +42,7 @@ function authsOf(text: string): Readonly<Record<string, unknown>> {
   try {
     config = JSON.parse(text);
   } catch {
+    // What the parser says would show a part of the secret.
     throw new FetchError("the image pull secret is not Docker's config.json: not JSON");
   }
   if (typeof config !== "object" || config === null) throw new FetchError("the image pull secret is not Docker's config.json: no object");

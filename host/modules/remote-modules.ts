@@ -2,7 +2,8 @@
 // failed. Plugins that want one module share one download. A failure is remembered for a while (Envoy: 10 s; longer each time), then
 // tried again as long as something still asks, so that a registry that comes back needs nobody to tell us.
 import { createHash } from "node:crypto";
-import { type RemoteCode, type RemoteModuleSource, type ResolvedModule, shownUrl } from "../config/module-code.ts";
+import type { RemoteModuleSource } from "../config/extension.ts";
+import { type RemoteCode, type ResolvedModule, shownUrl } from "../config/module-code.ts";
 import { FetchError, type FetchedModule, messageOf, type ModuleClock, type ModuleLog } from "./contract.ts";
 import type { DiskCache } from "./disk-cache.ts";
 import { cacheName, parseImage } from "./image-reference.ts";

@@ -20,6 +20,7 @@ import type { StreamFilterFactory } from "../http/filter.ts";
 import { Flusher } from "../net/flusher.ts";
 import { ActiveListener, type ChainFactory, type ListenerContext } from "../net/listener.ts";
 import { CompiledRouteTable } from "../router/route-table.ts";
+import { PeerExchange } from "../net/peer-exchange.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { ClusterManager } from "../upstream/cluster-manager.ts";
 
@@ -57,6 +58,7 @@ export class DataPlane implements ExtensionContext, ListenerContext {
   readonly logger: Logger;
   readonly localIp: string;
   readonly node: Node;
+  private exchange: PeerExchange | undefined = undefined;
   readonly flusher: Flusher;
   readonly clusters: ClusterManager;
   readonly logFiles: LogFiles;
@@ -81,10 +83,22 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     this.localIp = options.localIp;
     this.node = options.node;
     this.flusher = new Flusher(options.clock);
-    this.clusters = new ClusterManager({ clock: options.clock, random: options.random, flusher: this.flusher, stats: options.stats });
+    this.clusters = new ClusterManager({
+      clock: options.clock,
+      random: options.random,
+      flusher: this.flusher,
+      stats: options.stats,
+      peerExchange: () => this.peerExchange,
+    });
     this.logFiles = new LogFiles(options.clock, options.stats, options.logger, options.fileFlushIntervalMs);
     this.dates = new DateCache(options.clock);
     this.plugins = options.pluginHost(this);
+  }
+
+  /** Made when a configuration asks for it, and its statistics with it. */
+  get peerExchange(): PeerExchange {
+    this.exchange ??= new PeerExchange(this.node, this.stats);
+    return this.exchange;
   }
 
   /** Takes over a snapshot: clusters first, then what routes to them. Resolves when new listeners accept connections. */

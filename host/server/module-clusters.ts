@@ -38,6 +38,9 @@ export class ModuleClusters {
       flusher: new Flusher(clock),
       // Of the cluster's own statistics those of the workers are true.
       stats: new StatsStore(() => {}),
+      peerExchange: () => {
+        throw new Error("peers exchange metadata on TCP connections, and modules come by HTTP");
+      },
     });
     const used = snapshot.clusters.filter((cluster) => cluster.name === name);
     // A callout's answer is buffered whole: the limit is the module's.

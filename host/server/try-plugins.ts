@@ -2,7 +2,7 @@
 import { Clock } from "../base/clock.ts";
 import { levelNumber, type Logger } from "../base/log.ts";
 import { systemRandom, systemTime } from "../base/system.ts";
-import type { LiveModuleSource } from "../config/module-code.ts";
+import type { LiveModuleSource } from "../config/extension.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { Node } from "../config/snapshot.ts";
 import { pluginsOf } from "../config/wasm-filters.ts";

@@ -1,6 +1,6 @@
 // What the configuration reader gets from the rest of the host.
 import { checkRegex } from "../base/regex.ts";
-import type { LiveModuleSource, RemoteModuleSource } from "../config/module-code.ts";
+import type { LiveModuleSource, RemoteModuleSource } from "../config/extension.ts";
 import { checkFormat } from "../http/formatter.ts";
 import type { XdsServices } from "../xds/context.ts";
 import { builtInExtensions } from "../xds/extensions.ts";

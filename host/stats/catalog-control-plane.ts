@@ -5,6 +5,7 @@ const STREAM_STATS: readonly StatRow[] = [
   ["identifier", "text", "", "What the control plane calls itself"],
   ["connected_state", "gauge", "", "1: there is a connection to the control plane"],
   ["pending_requests", "gauge", "", "Messages that wait until they can be written"],
+  ["disconnected_since", "gauge", "milliseconds", "Since when there is none, from 1970; 0: there is one"],
   ["rx_message_too_large", "counter", "", "Streams ended by a message over the limit of 64 MiB"],
   ["rx_message_broken", "counter", "", "Streams ended by bytes that are no discovery message"],
   ["overflow", "counter", "", "Streams ended because too many responses waited to be applied or answered"],
@@ -13,22 +14,23 @@ const STREAM_STATS: readonly StatRow[] = [
 /** Envoy's "xDS subscription statistics". */
 const SUBSCRIPTION_STATS: readonly StatRow[] = [
   ["version_text", "text", "", "The version in force, as the control plane wrote it"],
-  ["init_fetch_timeout", "counter", "", "Waits for the first answer that were given up"],
-  ["update_attempt", "counter", "", "Times it was asked for"],
-  ["update_success", "counter", "", "Answers that are in force"],
-  ["update_failure", "counter", "", "Answers that did not come because the stream broke"],
-  ["update_rejected", "counter", "", "Answers that were refused"],
-  ["update_time", "gauge", "milliseconds since 1970", "When the last good answer came"],
-  ["version", "gauge", "", "A number of the version in force, another one for another version"],
-  ["update_duration", "histogram", "milliseconds", "How long it took to read an answer"],
+  ["update_attempt", "counter", "", "Times that it was asked for"],
+  ["update_success", "counter", "", "Updates that were taken"],
+  ["update_rejected", "counter", "", "Updates that were refused, whole or in part"],
+  ["update_failure", "counter", "", "Streams that broke or could not be opened"],
+  ["init_fetch_timeout", "counter", "", "Nothing came within initial_fetch_timeout"],
+  ["version", "gauge", "", "A number made of the version in force"],
+  ["update_time", "gauge", "milliseconds", "When the last update was taken, from 1970"],
+  ["update_duration", "histogram", "milliseconds", "How long reading an update took"],
 ];
 
 const SUBSCRIPTIONS: readonly (readonly [prefix: string, about: string])[] = [
   ["cluster_manager.cds.", "The subscription to clusters"],
   ["listener_manager.lds.", "The subscription to listeners"],
-  ["http.<stat_prefix>.rds.<route_config_name>.", "A route configuration's subscription"],
-  ["extension_config_discovery.http_filter.<name>.", "The subscription of an HTTP filter's configuration"],
-  ["sds.<name>.", "A secret's subscription"],
+  ["http.<stat_prefix>.rds.<route_config_name>.", "The subscription to a route table"],
+  ["cluster.<name>.", "The subscription to the endpoints of a cluster"],
+  ["sds.<name>.", "The subscription to a secret"],
+  ["extension_config_discovery.http_filter.<name>.", "The subscription to a filter's configuration"],
 ];
 
 export const CONTROL_PLANE_GROUPS: readonly StatGroup[] = [

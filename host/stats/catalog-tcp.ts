@@ -20,6 +20,17 @@ export const TCP_GROUPS: readonly StatGroup[] = [
     ],
   },
   {
+    prefix: "metadata_exchange.",
+    about: "istio.metadata_exchange on connections, of clients and to hosts together",
+    stats: [
+      ["alpn_protocol_found", "counter", "", "Connections whose TLS agreed on the exchange"],
+      ["alpn_protocol_not_found", "counter", "", "Connections without it"],
+      ["initial_header_not_found", "counter", "", "Exchanges whose peer sent no frame"],
+      ["header_not_found", "counter", "", "Frames that do not say who the peer is"],
+      ["metadata_added", "counter", "", "Frames that say who the peer is"],
+    ],
+  },
+  {
     prefix: "<stat_prefix>rbac.",
     about: "One for each stat_prefix of the RBAC network filter; the prefix brings its own dot",
     stats: [

@@ -11,6 +11,7 @@ import { Http2Stats } from "../http2/stats.ts";
 import type { ConnectionStats } from "../net/connection.ts";
 import type { Flusher } from "../net/flusher.ts";
 import type { Secrets } from "../net/tls-context.ts";
+import type { PeerExchange } from "../net/peer-exchange.ts";
 import type { StatsStore } from "../stats/store.ts";
 import { formatAddress } from "./address.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
@@ -27,6 +28,7 @@ export interface ClusterContext {
   readonly random: Random;
   readonly flusher: Flusher;
   readonly stats: StatsStore;
+  peerExchange(): PeerExchange;
 }
 
 export type Priority = "DEFAULT" | "HIGH";
@@ -172,6 +174,10 @@ export class ClusterEntry {
     const pools = this.pools.get(host);
     if (pools !== undefined) drain(pools);
     this.pools.delete(host);
+  }
+
+  get peerExchange(): PeerExchange {
+    return this.ctx.peerExchange();
   }
 
   /** drop_overloads of the endpoint assignment, in parts of a million. */

@@ -2,16 +2,21 @@
 // either): circuit breakers, connect timeout, statistics of cluster and host. What is sent before it is connected waits in the socket.
 import { Timer, type TimerOwner } from "../base/clock.ts";
 import { Connection, type ConnectionCallbacks } from "../net/connection.ts";
+import type { TlsInfo } from "../net/tls-info.ts";
+import type { Workload } from "../net/workload.ts";
 import type { ConnectionEvent } from "../net/network-filter.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import type { ClusterEntry } from "./cluster.ts";
 import { ANY_CONNECTION } from "./connect.ts";
 import type { Host } from "./host.ts";
+import { UpstreamExchange } from "./peer-exchange.ts";
 
 export type TcpConnFailure = "ConnectionFailure" | "ConnectionTimeout";
 
 export interface TcpConnCallbacks {
   onUpstreamConnected(): void;
+  /** The host has said who it is. */
+  onUpstreamPeer(workload: Workload): void;
   /** It never was connected; nothing follows. `error` is the socket's error code. */
   onUpstreamConnectFailure(reason: TcpConnFailure, error: string): void;
   /** Valid until this returns. */
@@ -24,6 +29,8 @@ export interface TcpConnCallbacks {
 }
 
 /** A protocol is the filter's own business. */
+const NOTHING = new Uint8Array(0);
+
 const NO_ALPN = { protocols: [], overrides: false };
 
 /** Undefined: the circuit breaker has no room for one that is being made (upstream_rq_pending_overflow). */
@@ -42,6 +49,8 @@ export class TcpConn implements ConnectionCallbacks, TimerOwner {
   private readonly callbacks: TcpConnCallbacks;
   private readonly connectTimer: Timer;
   private readonly startedAt: number;
+  /** While the server's frame has not come. */
+  private exchange: UpstreamExchange | undefined = undefined;
   private isConnected = false;
   private isTimedOut = false;
   private isClosedLocally = false;
@@ -58,7 +67,7 @@ export class TcpConn implements ConnectionCallbacks, TimerOwner {
     this.startedAt = cluster.clock.now;
     this.connectTimer = new Timer(this, 0);
     const { stats, config } = cluster;
-    const reader = cluster.connector.connect(host.endpoint, ANY_CONNECTION, NO_ALPN, () => this.onConnect());
+    const reader = cluster.connector.connect(host.endpoint, ANY_CONNECTION, NO_ALPN, (tls) => this.onConnect(tls));
     this.connection = new Connection(reader, cluster.flusher, config.perConnectionBufferLimitBytes, cluster.connectionStats, this);
     cluster.clock.start(this.connectTimer, config.connectTimeoutMs);
     stats.upstreamCxTotal.inc();
@@ -71,7 +80,7 @@ export class TcpConn implements ConnectionCallbacks, TimerOwner {
     breaker.pendingRequests.inc();
   }
 
-  private onConnect(): void {
+  private onConnect(tls: TlsInfo | undefined): void {
     if (!this.connection.isOpen) return;
     const { stats, clock } = this.cluster;
     this.connection.enter();
@@ -83,8 +92,37 @@ export class TcpConn implements ConnectionCallbacks, TimerOwner {
     stats.upstreamRqActive.inc();
     this.breaker.requests.inc();
     this.host.requestStarted();
+    this.beginExchange(tls);
     this.callbacks.onUpstreamConnected();
     this.connection.leave();
+  }
+
+  private beginExchange(tls: TlsInfo | undefined): void {
+    const { config } = this.cluster;
+    if (config.metadataExchange === undefined) return;
+    const { peerExchange } = this.cluster;
+    if (tls?.alpnProtocol !== config.metadataExchange.protocol) {
+      peerExchange.protocolNotFound.inc();
+      return;
+    }
+    peerExchange.protocolFound.inc();
+    this.exchange = new UpstreamExchange(peerExchange);
+    this.connection.writeBytes(peerExchange.frame);
+  }
+
+  /** true: the exchange has had these bytes, and what was not its own has been passed on. */
+  private takeForExchange(data: Uint8Array, endStream: boolean): boolean {
+    if (this.exchange === undefined) return false;
+    const end = this.exchange.push(data, endStream);
+    if (end === undefined) return true;
+    this.exchange = undefined;
+    if (end.isRefused) {
+      this.destroy();
+      return true;
+    }
+    if (end.workload !== undefined) this.callbacks.onUpstreamPeer(end.workload);
+    if (end.rest.length > 0) this.callbacks.onUpstreamData(Buffer.from(end.rest));
+    return true;
   }
 
   private leavePending(): void {
@@ -141,10 +179,11 @@ export class TcpConn implements ConnectionCallbacks, TimerOwner {
   // ---- ConnectionCallbacks ----
 
   onData(data: Buffer): void {
-    this.callbacks.onUpstreamData(data);
+    if (!this.takeForExchange(data, false)) this.callbacks.onUpstreamData(data);
   }
 
   onEnd(): void {
+    this.takeForExchange(NOTHING, true);
     this.lastEnd = "RemoteClose";
     this.hasReadEnded = true;
     this.callbacks.onUpstreamEnd();

@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, createSign, createVerify } from "node:crypto";
 import { deflateSync, inflateSync } from "node:zlib";
 import { WasmResult } from "./abi.ts";
-import { protobufBytes, protobufNumber, protobufText, readProtobuf, writeBytesField } from "./protobuf-reader.ts";
+import { protobufBytes, protobufNumber, protobufText, readProtobuf, writeBytesField } from "../base/protobuf-reader.ts";
 import type { Vm } from "./vm.ts";
 
 export interface ForeignAnswer {

@@ -2,7 +2,7 @@
 // in this order, so a name that happens to be well-formed protobuf is taken for a message here too.
 import { isHeaderAllowed } from "./host-calls/headers.ts";
 import { WasmResult } from "./abi.ts";
-import { type ProtobufField, protobufBytes, protobufNumber, protobufText, readProtobuf } from "./protobuf-reader.ts";
+import { type ProtobufField, protobufBytes, protobufNumber, protobufText, readProtobuf } from "../base/protobuf-reader.ts";
 import type { Vm } from "./vm.ts";
 
 export interface GrpcService {

@@ -4,14 +4,13 @@
 // have come and are warm, as Envoy does.
 import type { EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
-import type { LiveModuleSource } from "../config/module-code.ts";
+import type { ConfigSource, LiveModuleSource } from "../config/extension.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
-import type { ConfigSource } from "../config/extension.ts";
-import { createResourceContext, type Dependency, type XdsServices } from "./context.ts";
+import type { Dependency, XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
 import { FileSubscription, sameData } from "./file-source.ts";
 import { takeAddresses } from "./listener-addresses.ts";
@@ -94,8 +93,7 @@ export class ConfigControl {
     this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds, undefined);
     this.#lds = lds === undefined ? undefined : this.#subscribe("listener", lds, () => this.#startAddressCheck());
     const directory = options.pluginsDirectory;
-    const ctx = createResourceContext(services, undefined);
-    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx, nowMs: () => clock.nowMs() });
+    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx: services, nowMs: () => clock.nowMs() });
     this.#builder = new SnapshotBuilder({ clock, onSnapshot: options.onSnapshot, onTimeout: (need) => this.#onFetchTimeout(need) });
     this.#order = new StartupOrder({
       cds: cds === undefined || this.#cds === undefined ? undefined : { subscription: this.#cds, source: cds },

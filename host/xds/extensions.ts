@@ -7,6 +7,7 @@ import { cors } from "./resources/cors.ts";
 import { readDataSource } from "./resources/data-source.ts";
 import { fault } from "./resources/fault.ts";
 import { istioAlpn, istioPeerMetadata } from "./resources/istio-http.ts";
+import { METADATA_EXCHANGE, parseMetadataExchange } from "./resources/istio-network.ts";
 import { parseConnectionLimit, parseNetworkLocalRateLimit } from "./resources/network-limits.ts";
 import { parseNetworkRbac } from "./resources/network-rbac.ts";
 import { parseTcpProxy } from "./resources/tcp-proxy.ts";
@@ -112,6 +113,12 @@ const networkFilters: readonly NetworkFilterExtension[] = [
     config: parseConnectionLimit(reader),
   })),
   networkFilter("sni_cluster", "sni_cluster.v3.SniCluster", false, (_reader, name) => ({ kind: "sni_cluster", name })),
+  {
+    name: "istio.metadata_exchange",
+    typeNames: [METADATA_EXCHANGE],
+    isTerminal: false,
+    parse: (reader, name) => ({ kind: "istio_metadata_exchange", name, config: parseMetadataExchange(reader) }),
+  },
   networkFilter("wasm", "wasm.v3.Wasm", false, (reader, name, ctx) => {
     const config = reader.message("config");
     if (config === undefined) reader.refuse("config", "value is required");
@@ -120,4 +127,7 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata], networkFilters };
+export const builtInExtensions: ExtensionTable = {
+  httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata],
+  networkFilters,
+};

@@ -2,7 +2,8 @@
 // be fetched are another source's, behind this one.
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import type { LiveModuleSource, ModuleCode, RemoteModuleSource } from "../config/module-code.ts";
+import type { LiveModuleSource, RemoteModuleSource } from "../config/extension.ts";
+import type { ModuleCode } from "../config/module-code.ts";
 
 /** Where nothing is fetched. */
 const noRemote: RemoteModuleSource = {

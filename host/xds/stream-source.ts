@@ -4,7 +4,8 @@
 import type { XdsClient, XdsSubscription, XdsUpdate, XdsVerdict } from "./streams/contract.ts";
 import type { XdsServices } from "./context.ts";
 import { sameData } from "./file-source.ts";
-import { formatProblem, type Problem } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+import { detailOf, withoutRefusal } from "./rejection.ts";
 import { type AcceptedResource, readResource, type ResourceKind, resourceKinds } from "./resource-kinds.ts";
 import type { Codecs } from "./protos.ts";
 import type { SubscriptionStats } from "./subscription-stats.ts";
@@ -13,9 +14,6 @@ import { wireToJson } from "./wire.ts";
 
 /** How long the main thread reads before it lets others have their turn. */
 const SLICE_MS = 8;
-
-/** Of a NACK's error_detail: enough to say what is wrong, small enough for the header limits of any server. */
-const MAX_DETAIL = 4096;
 
 export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly kind: K;
@@ -45,6 +43,8 @@ interface Entry<K extends ResourceKind> {
   readonly resource: AcceptedResource<K>;
   readonly bytes: Uint8Array;
   readonly version: ResourceVersion;
+  /** It was refused, as its modules could not be fetched, and is in force without them: there was none before it. */
+  readonly isRefused: boolean;
 }
 
 interface Work<K extends ResourceKind> {
@@ -53,6 +53,8 @@ interface Work<K extends ResourceKind> {
   readonly startedMs: number;
   readonly accepted: Map<string, Entry<K>>;
   readonly wrong: Map<string, readonly Problem[]>;
+  /** Of those the ones whose modules could not be fetched. */
+  readonly unfetched: Map<string, Entry<K>>;
   /** Where their modules are being fetched. */
   readonly pending: Set<string>;
   readonly check: ((resource: AcceptedResource<K>) => Problem | undefined) | undefined;
@@ -68,6 +70,8 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   readonly #entries = new Map<string, Entry<K>>();
   #resources: ReadonlyMap<string, AcceptedResource<K>> = new Map();
   readonly #absent = new Set<string>();
+  /** Refused as their modules could not be fetched, while the version before serves: they apply when the modules have come. */
+  readonly #unfetched = new Map<string, Entry<K>>();
   #names: ReadonlyMap<string, string> = new Map();
   readonly #stats = new Map<string, SubscriptionStats>();
   #subscription: XdsSubscription | undefined;
@@ -123,6 +127,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       if (names.has(name)) continue;
       this.#entries.delete(name);
       this.#absent.delete(name);
+      this.#unfetched.delete(name);
       this.#stats.delete(name);
     }
     this.#resources = resourcesOf(this.#entries);
@@ -169,6 +174,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       startedMs: this.#options.monotonicMs(),
       accepted: new Map(),
       wrong: new Map(),
+      unfetched: new Map(),
       pending: new Set(),
       check: this.#options.startCheck?.(),
       clusterNames: this.#options.clusterNames(),
@@ -195,7 +201,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const { name } = given;
     const before = this.#entries.get(name);
     const version = { versionInfo: given.version || work.update.versionInfo, updatedAtMs: this.#options.nowMs() };
-    if (before !== undefined && Buffer.compare(before.bytes, given.bytes) === 0) {
+    if (before?.isRefused === false && Buffer.compare(before.bytes, given.bytes) === 0) {
       work.accepted.set(name, { ...before, version: { ...before.version, versionInfo: version.versionInfo } });
       work.check?.(before.resource);
       return;
@@ -203,13 +209,15 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const result = this.#decode(given.typeName, given.bytes, work.clusterNames);
     if (!result.ok) {
       work.wrong.set(result.name || name, result.problems);
+      const { withoutModules: resource } = result;
+      if (resource !== undefined) work.unfetched.set(resource.name, { resource, bytes: given.bytes, version, isRefused: true });
       return;
     }
     const { resource } = result;
     const problem = work.check?.(resource);
     if (problem !== undefined) work.wrong.set(resource.name, [problem]);
     else {
-      work.accepted.set(resource.name, { resource, bytes: given.bytes, version });
+      work.accepted.set(resource.name, { resource, bytes: given.bytes, version, isRefused: false });
       if (resource.pendingModules.length > 0) work.pending.add(resource.name);
     }
   }
@@ -220,12 +228,14 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const wanted = resourceKinds[kind].typeName;
     if (typeName !== wanted) {
       const reason = `expected type.googleapis.com/${wanted}, got ${typeName === "" ? "no type" : typeName}`;
-      return { ok: false, name: "", problems: [{ path: "@type", reason }] };
+      return { ok: false, name: "", problems: [{ path: "@type", reason }], withoutModules: undefined };
     }
     const json = wireToJson(this.#options.codecs(), typeName, bytes);
-    if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }] };
+    if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }], withoutModules: undefined };
     const result = readResource(kind, json.json, "", services, clusterNames);
-    return result.ok ? { ok: true, resource: this.#withoutJson(result.resource, bytes) } : result;
+    if (result.ok) return { ok: true, resource: this.#withoutJson(result.resource, bytes) };
+    const { withoutModules } = result;
+    return { ...result, withoutModules: withoutModules === undefined ? undefined : this.#withoutJson(withoutModules, bytes) };
   }
 
   /** Its JSON is made again when someone asks (config_dump): for thousands of resources it would be most of the memory. */
@@ -250,14 +260,19 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const { update, accepted, wrong } = work;
     if (update.isWholeState) {
       for (const name of [...this.#entries.keys()]) if (!accepted.has(name) && !wrong.has(name)) this.#entries.delete(name);
+      for (const name of [...this.#unfetched.keys()]) if (!wrong.has(name)) this.#unfetched.delete(name);
     }
     for (const [name, entry] of accepted) {
       if (!this.#options.isWildcard && !this.#names.has(name)) continue;
       this.#entries.set(name, entry);
       this.#absent.delete(name);
+      this.#unfetched.delete(name);
     }
+    for (const name of wrong.keys()) this.#unfetched.delete(name);
+    for (const [name, entry] of work.unfetched) this.#keepUnfetched(name, entry);
     for (const name of update.removed) {
       this.#entries.delete(name);
+      this.#unfetched.delete(name);
       if (this.#names.has(name)) this.#absent.add(name);
     }
     const before = this.#resources;
@@ -268,6 +283,17 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#count(work);
     this.#options.onChange();
     work.done(wrong.size === 0 ? { ok: true } : { ok: false, errorDetail: detailOf(this.kind, wrong), rejected: new Set(wrong.keys()) });
+  }
+
+  /** A first version is in force all the same, for its plugins' failure policies; a later one waits behind that before it. */
+  #keepUnfetched(name: string, entry: Entry<K>): void {
+    if (!this.#options.isWildcard && !this.#names.has(name)) return;
+    if (this.#entries.get(name)?.isRefused === false) {
+      this.#unfetched.set(name, entry);
+      return;
+    }
+    this.#entries.set(name, entry);
+    this.#absent.delete(name);
   }
 
   /** A response that was refused as a whole. */
@@ -304,17 +330,35 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   refresh(force: boolean): boolean {
     if (!force || this.#isClosed) return false;
     this.#retryPending();
+    if (this.kind !== "listener" && this.kind !== "extension_config") return false;
     const clusterNames = this.#options.clusterNames();
     let isChanged = false;
     for (const [name, entry] of this.#entries) {
-      if (this.kind !== "listener" && this.kind !== "extension_config") break;
-      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes, clusterNames);
-      if (!result.ok || sameData(result.resource.config, entry.resource.config)) continue;
-      this.#entries.set(name, { ...entry, resource: result.resource });
+      const resource = this.#readAgain(entry, clusterNames);
+      if (resource === undefined || (!entry.isRefused && sameData(resource.config, entry.resource.config))) continue;
+      this.#apply(name, entry, resource);
+      isChanged = true;
+    }
+    for (const [name, entry] of this.#unfetched) {
+      const resource = this.#readAgain(entry, clusterNames);
+      if (resource === undefined) continue;
+      this.#unfetched.delete(name);
+      this.#apply(name, entry, resource);
       isChanged = true;
     }
     if (isChanged) this.#resources = resourcesOf(this.#entries);
     return isChanged;
+  }
+
+  /** undefined: its modules have not come; what is in force stays until they have. */
+  #readAgain({ bytes }: Entry<K>, clusterNames: ReadonlySet<string> | undefined): AcceptedResource<K> | undefined {
+    const result = this.#decode(resourceKinds[this.kind].typeName, bytes, clusterNames);
+    return result.ok && result.resource.pendingModules.length === 0 ? result.resource : undefined;
+  }
+
+  #apply(name: string, entry: Entry<K>, resource: AcceptedResource<K>): void {
+    if (entry.isRefused) this.#status = withoutRefusal(this.#status, name);
+    this.#entries.set(name, { ...entry, resource, isRefused: false });
   }
 
   #retryPending(): void {
@@ -332,17 +376,4 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
 
 function resourcesOf<K extends ResourceKind>(entries: ReadonlyMap<string, Entry<K>>): ReadonlyMap<string, AcceptedResource<K>> {
   return new Map([...entries].map(([name, { resource }]) => [name, resource]));
-}
-
-const detailHeads: Partial<Record<ResourceKind, string>> = {
-  listener: "Error adding/updating listener(s) ",
-  cluster: "Error adding/updating cluster(s) ",
-};
-
-/** Envoy's words: which resources, and of each what is wrong where. */
-function detailOf(kind: ResourceKind, wrong: ReadonlyMap<string, readonly Problem[]>): string {
-  const head = detailHeads[kind] ?? "";
-  const lines = [...wrong].map(([name, problems]) => `${name}: ${problems.map(formatProblem).join("; ")}`);
-  const text = head + lines.join("\n");
-  return text.length <= MAX_DETAIL ? text : `${text.slice(0, MAX_DETAIL)} … (${wrong.size} resources are wrong)`;
 }

@@ -37,7 +37,7 @@ test("every HTTP filter says how finished it is and whom it may face", () => {
 
 test("every network filter says how finished it is and whom it may face", () => {
   for (const row of Object.values(NETWORK_FILTERS)) {
-    assert.match(row.name, /^envoy\.filters\.network\./);
+    assert.match(row.name, /^(envoy\.filters\.network|istio)\./);
     assert.match(row.status, /^(stable|alpha)$/);
     assert.notEqual(row.securityPosture, "");
   }

@@ -7,9 +7,9 @@ import type { FilterCallbacks, StreamFilter, StreamFilterFactory } from "../../h
 import type { HeaderMap } from "../../http/header-map.ts";
 import type { ClusterManager } from "../../upstream/cluster-manager.ts";
 import type { ExtensionContext } from "../context.ts";
-import { decodeStruct } from "../struct-wire.ts";
+import { decodeStruct } from "../../base/struct-wire.ts";
 import { setStreamPeer } from "./peers.ts";
-import { ownWorkload, readWorkload, type Workload, workloadStruct } from "./workload.ts";
+import { ownWorkload, readWorkload, type Workload, workloadStruct } from "../../net/workload.ts";
 
 const ID = "x-envoy-peer-metadata-id";
 const METADATA = "x-envoy-peer-metadata";

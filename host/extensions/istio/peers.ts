@@ -2,7 +2,7 @@
 // under Istio's names, which logs and modules read, and the object itself for the metrics.
 import type { ConnectionInfo } from "../../net/connection-info.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
-import { describeWorkload, type Workload } from "./workload.ts";
+import { describeWorkload, type Workload } from "../../net/workload.ts";
 
 export const DOWNSTREAM_PEER = "downstream_peer";
 export const UPSTREAM_PEER = "upstream_peer";

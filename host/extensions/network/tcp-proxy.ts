@@ -6,6 +6,8 @@ import type { TcpProxy } from "../../config/network-filter.ts";
 import { ResponseFlag, type StreamInfo } from "../../http/stream-info.ts";
 import { type ConnectionEvent, FilterStatus, type NetworkFilter, type NetworkFilterCallbacks } from "../../net/network-filter.ts";
 import { failureOfPool } from "../../router/failure.ts";
+import type { Workload } from "../../net/workload.ts";
+import { setStreamPeer } from "../istio/peers.ts";
 import { connectTcp, type TcpConn, type TcpConnCallbacks, type TcpConnFailure } from "../../upstream/tcp-conn.ts";
 import { AccessLogs } from "../access-loggers.ts";
 import type { ExtensionContext } from "../context.ts";
@@ -251,6 +253,10 @@ class TcpProxyFilter implements NetworkFilter, TcpConnCallbacks, TimerOwner {
     this.info.setFlag(ResponseFlag.UpstreamConnectionFailure);
     this.info.upstreamTransportFailureReason = failureOfPool(reason, error).transport;
     this.tryAgain();
+  }
+
+  onUpstreamPeer(workload: Workload): void {
+    setStreamPeer(this.info, "upstream", workload);
   }
 
   onUpstreamConnected(): void {

@@ -2,7 +2,7 @@
 // rules of proxy-wasm (numbers are doubles, null has no byte form) and whole messages as binary protobuf
 // (envoy.config.core.v3.Metadata and Node), which is written here by hand: three message types, no generated code.
 import { NoByteForm, type PropertyValue } from "../../wasm/property.ts";
-import { encodeStruct, field, type PlainStruct, textField } from "../struct-wire.ts";
+import { encodeStruct, field, type PlainStruct, textField } from "../../base/struct-wire.ts";
 
 /** Text as attributes carry it: UTF-8, one character a byte. */
 export function utf8Text(text: string): string {

@@ -7,6 +7,7 @@ import { parseDiscovery, parseOriginalDst } from "./cluster-discovery.ts";
 import { parseUpstreamHttp } from "./cluster-http.ts";
 import { parseConfigSource } from "./config-source.ts";
 import { parseAssignment } from "./endpoint.ts";
+import { parseClusterFilters } from "./istio-network.ts";
 import { parseLbPolicy } from "./lb-policy.ts";
 import { parseMetadata } from "./metadata.ts";
 import { parseTransportSocketMatches, parseUpstreamTransport } from "./transport-socket.ts";
@@ -64,6 +65,7 @@ export function parseCluster(reader: ConfigReader, ctx: ResourceContext): Cluste
     dropPerMillion: assignment?.dropPerMillion ?? 0,
     ignoreHealthOnHostRemoval: reader.flag("ignore_health_on_host_removal"),
     metadata: parseMetadata(reader.message("metadata")),
+    metadataExchange: parseClusterFilters(reader),
     transportSocket: parseUpstreamTransport(reader.message("transport_socket"), ctx),
     transportSocketMatches: parseTransportSocketMatches(reader, ctx),
   };

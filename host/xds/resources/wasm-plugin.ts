@@ -76,7 +76,7 @@ function resolveRemote(
 ): { readonly sha256: string; readonly source: string } | undefined {
   const code = parseRemoteCode(reader, variables, resource);
   if (code === undefined) return undefined;
-  const resolved = ctx.modules.resolve(code);
+  const resolved = ctx.modules.resolve(code, reader.path);
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   reader.refuse("", resolved.problem);

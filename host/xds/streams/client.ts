@@ -120,6 +120,7 @@ class StreamClient implements XdsClient {
     for (const session of this.#sessions.values()) pending += session.pendingCount;
     stats.gauge(`${statPrefix}.connected_state`).set(this.#isConnected ? 1 : 0);
     stats.gauge(`${statPrefix}.pending_requests`).set(pending);
+    stats.gauge(`${statPrefix}.disconnected_since`).set(this.status.disconnectedSinceMs ?? 0);
   }
 }
 

@@ -40,6 +40,8 @@ export function cluster(name: string, endpoints: readonly LocalityEndpoints[], c
     dropPerMillion: 0,
     ignoreHealthOnHostRemoval: false,
     metadata: {},
+    originalDst: undefined,
+    metadataExchange: undefined,
     transportSocket: { kind: "raw_buffer" },
     transportSocketMatches: [],
     ...changes,

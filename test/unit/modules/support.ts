@@ -39,6 +39,8 @@ export function remoteCode(url: string, more: Partial<RemoteCode> = {}): RemoteC
 export interface FetchOptions {
   readonly insecure?: readonly string[];
   readonly maxBytes?: number;
+  /** Default: a fast one. */
+  readonly clock?: ModuleClock;
   readonly lookup?: Lookup;
   /** Servers of this machine count as servers of the Internet. */
   readonly isPublic?: boolean;
@@ -48,9 +50,9 @@ export interface FetchOptions {
 }
 
 export function fetchModule(code: RemoteCode, options: FetchOptions = {}): Promise<FetchedModule> {
-  const { insecure = [], maxBytes = 100_000, lookup, authorities, clusterGet, known = () => undefined } = options;
+  const { insecure = [], maxBytes = 100_000, lookup, authorities, clusterGet, clock = fastClock, known = () => undefined } = options;
   const getter = new HttpGetter({
-    clock: fastClock,
+    clock,
     authorities,
     isInsecure: (host) => insecure.includes("*") || insecure.includes(host),
     ...(lookup === undefined ? {} : { lookup }),
@@ -58,7 +60,7 @@ export function fetchModule(code: RemoteCode, options: FetchOptions = {}): Promi
   });
   const fetcher = new ModuleFetcher({
     getter,
-    clock: fastClock,
+    clock,
     maxBytes,
     random: () => 0.5,
     clusterGet: clusterGet ?? (() => Promise.reject(new Error("no clusters here"))),

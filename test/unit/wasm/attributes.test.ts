@@ -5,7 +5,7 @@ import { AttributePaths, type AttributeSource, resolveAttribute, resolveRootAttr
 import { nodeValue } from "../../../host/extensions/wasm/struct-attributes.ts";
 import { HeaderMap } from "../../../host/http/header-map.ts";
 import { normalizePath, serializeProperty } from "../../../host/wasm/property.ts";
-import { readProtobuf } from "../../../host/wasm/protobuf-reader.ts";
+import { readProtobuf } from "../../../host/base/protobuf-reader.ts";
 import { FakeStream } from "./fake-stream.ts";
 import { load, open, PRELUDE } from "./guests.ts";
 

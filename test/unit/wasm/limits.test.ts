@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { deflateSync } from "node:zlib";
 import { MetricType, WasmResult } from "../../../host/wasm/abi.ts";
 import { callForeignFunction, ForeignFunctionNames } from "../../../host/wasm/foreign-functions.ts";
-import { protobufBytes, protobufNumber, protobufText, readProtobuf, writeBytesField } from "../../../host/wasm/protobuf-reader.ts";
+import { protobufBytes, protobufNumber, protobufText, readProtobuf, writeBytesField } from "../../../host/base/protobuf-reader.ts";
 import { StreamContext } from "../../../host/wasm/stream-context.ts";
 import type { Vm } from "../../../host/wasm/vm.ts";
 import { FakeStream } from "./fake-stream.ts";

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import type { RemoteCode, RemoteModuleSource, ResolvedModule } from "../../../host/config/module-code.ts";
 import type { Snapshot } from "../../../host/config/snapshot.ts";
 import { pluginsOf } from "../../../host/config/wasm-filters.ts";
 import { ConfigControl } from "../../../host/xds/control.ts";
@@ -12,6 +11,7 @@ import type { Json } from "../../../host/xds/message.ts";
 import { createFileModuleSource } from "../../../host/xds/module-source.ts";
 import { formatProblems } from "../../../host/xds/problems.ts";
 import {
+  FakeRemote,
   clusterJson,
   listenerJson,
   manualClock,
@@ -24,38 +24,6 @@ import {
 } from "./support.ts";
 
 const digest = (letter: string): string => letter.repeat(64);
-
-class FakeRemote implements RemoteModuleSource {
-  readonly answers = new Map<string, ResolvedModule>();
-  readonly asked: RemoteCode[] = [];
-  readonly #listeners = new Set<() => void>();
-  #isChanged = false;
-
-  resolve(code: RemoteCode): ResolvedModule {
-    this.asked.push(code);
-    return this.answers.get(code.url) ?? { pending: code.url };
-  }
-  /** A fetch ended. */
-  end(url: string, answer: ResolvedModule): void {
-    this.answers.set(url, answer);
-    this.#isChanged = true;
-    for (const listener of this.#listeners) listener();
-  }
-  refresh(): boolean {
-    const isChanged = this.#isChanged;
-    this.#isChanged = false;
-    return isChanged;
-  }
-  bytesOf(): undefined {}
-  release(): void {}
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-  get listenerCount(): number {
-    return this.#listeners.size;
-  }
-}
 
 function start(t: TestContext, filters: readonly Json[], plugins?: string, lds?: string) {
   const remote = new FakeRemote();

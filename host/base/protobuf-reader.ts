@@ -1,5 +1,5 @@
-// The wire format of protobuf, as far as the arguments of foreign functions need it: varints, lengths and fixed sizes, one
-// level deep. Generated code is not used here, because this folder knows no messages of the configuration.
+// The wire format of protobuf, as far as workers need it: varints, lengths and fixed sizes, one level deep. Generated code is not used
+// here, because this folder knows no messages of the configuration.
 // https://protobuf.dev/programming-guides/encoding/
 
 export interface ProtobufField {

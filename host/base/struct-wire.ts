@@ -1,5 +1,5 @@
 // google.protobuf.Struct on the wire, by hand: two message types, no generated code on workers.
-import { protobufBytes, type ProtobufField, readProtobuf } from "../wasm/protobuf-reader.ts";
+import { protobufBytes, type ProtobufField, readProtobuf } from "./protobuf-reader.ts";
 
 export type PlainStruct = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 // Who a peer in a mesh is: what its proxy's node metadata say, as peers tell it one another in a google.protobuf.Struct, and as metrics
 // and logs name it. https://github.com/istio/proxy/blob/release-1.30/extensions/common/metadata_object.h
-import type { Node } from "../../config/snapshot.ts";
-import { encodeStruct, type PlainStruct } from "../struct-wire.ts";
+import type { Node } from "../config/snapshot.ts";
+import { encodeStruct, type PlainStruct } from "../base/struct-wire.ts";
 
 export interface Workload {
   readonly instanceName: string;
