@@ -158,7 +158,18 @@ export interface HttpConnectionManager {
   readonly accessLogs: readonly AccessLog[];
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
+  /** undefined: whether a request is traced is not decided here. */
+  readonly tracing: TraceSampling | undefined;
   readonly localReply: LocalReplyConfig | undefined;
+}
+
+/** Of requests that ask for it, of all, and of those that either way says to trace; in percent. */
+export interface TraceSampling {
+  readonly clientPercent: number;
+  readonly randomPercent: number;
+  readonly overallPercent: number;
+  /** The request id says so. */
+  readonly packsReason: boolean;
 }
 
 export interface ClientCertDetails {

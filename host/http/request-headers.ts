@@ -5,6 +5,7 @@ import type { HttpConnectionManager } from "../config/listener.ts";
 import { type CidrSet, ipFamily } from "../net/cidr.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
+import { decideTracing } from "./trace-sampling.ts";
 
 const HOP_BY_HOP = ["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"];
 
@@ -170,6 +171,9 @@ function setRequestId(headers: HeaderMap, info: StreamInfo, force: boolean, ctx:
     headers.set("x-request-id", id);
     info.requestId = id;
   } else info.requestId = given ?? "";
+  if (ctx.config.tracing === undefined) return;
+  decideTracing(headers, ctx.config.tracing, ctx.random);
+  info.requestId = headers.get("x-request-id") ?? "";
 }
 
 function appendList(headers: HeaderMap, name: string, value: string): void {

@@ -12,6 +12,7 @@ import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
 import { originalDestination } from "./cases/original-dst.ts";
 import { tcpGroups } from "./cases/tcp.ts";
+import { tracing } from "./cases/tracing.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
@@ -36,6 +37,7 @@ const GROUPS: readonly ParityGroup[] = [
   grpcWeb,
   cors,
   fault,
+  ...tracing,
   adminOutput,
   ...accessLogs,
   accessLogFilters,
