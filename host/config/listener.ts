@@ -2,7 +2,7 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
-import type { FaultConfig, IstioAlpnConfig, PeerMetadataConfig } from "./http-filters.ts";
+import type { FaultConfig, IstioAlpnConfig, IstioStatsConfig, PeerMetadataConfig } from "./http-filters.ts";
 import type { Http2Options } from "./http2.ts";
 import type { ListenerFilterConfig } from "./listener-filter.ts";
 import type { NetworkFilter } from "./network-filter.ts";
@@ -68,6 +68,7 @@ export type HttpFilterConfig =
   | { readonly kind: "fault"; readonly name: string; readonly disabled: boolean; readonly config: FaultConfig }
   | { readonly kind: "istio_alpn"; readonly name: string; readonly disabled: boolean; readonly config: IstioAlpnConfig }
   | { readonly kind: "istio_peer_metadata"; readonly name: string; readonly disabled: boolean; readonly config: PeerMetadataConfig }
+  | { readonly kind: "istio_stats"; readonly name: string; readonly disabled: boolean; readonly config: IstioStatsConfig }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
   | {
       readonly kind: "discovery";
