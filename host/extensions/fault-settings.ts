@@ -98,7 +98,9 @@ export class FaultSettings {
 /** A request may ask for less than the configured share, never for more. */
 function limited(configured: Fraction, given: string | undefined): Fraction {
   const numerator = unsigned(given);
-  return numerator === undefined ? configured : { numerator: Math.min(numerator, configured.numerator), denominator: configured.denominator };
+  return numerator === undefined
+    ? configured
+    : { numerator: Math.min(numerator, configured.numerator), denominator: configured.denominator };
 }
 
 function unsigned(text: string | undefined): number | undefined {

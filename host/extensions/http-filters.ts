@@ -123,7 +123,17 @@ const ISTIO_STATS: FilterRow<"istio_stats"> = {
   create: (config, info, ctx) => new IstioStatsFactory(config.name, config.config, info.listener, ctx),
 };
 
-export const HTTP_FILTERS = { router: ROUTER, wasm: WASM, grpc_stats: GRPC_STATS, grpc_web: GRPC_WEB, cors: CORS, fault: FAULT, istio_alpn: ISTIO_ALPN, istio_peer_metadata: ISTIO_PEER_METADATA, istio_stats: ISTIO_STATS } as const;
+export const HTTP_FILTERS = {
+  router: ROUTER,
+  wasm: WASM,
+  grpc_stats: GRPC_STATS,
+  grpc_web: GRPC_WEB,
+  cors: CORS,
+  fault: FAULT,
+  istio_alpn: ISTIO_ALPN,
+  istio_peer_metadata: ISTIO_PEER_METADATA,
+  istio_stats: ISTIO_STATS,
+} as const;
 
 export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;

@@ -67,7 +67,9 @@ export class ResponseLimiter implements TimerOwner {
   }
 
   private watch(): void {
-    const isAbove = this.isAboveLimit ? this.buffer.length > this.callbacks.bufferLimit() / 2 : this.buffer.length > this.callbacks.bufferLimit();
+    const isAbove = this.isAboveLimit
+      ? this.buffer.length > this.callbacks.bufferLimit() / 2
+      : this.buffer.length > this.callbacks.bufferLimit();
     if (isAbove === this.isAboveLimit) return;
     this.isAboveLimit = isAbove;
     this.callbacks.onEncoderWatermark(isAbove);

@@ -28,5 +28,6 @@ export function decideTracing(headers: HeaderMap, sampling: TraceSampling, rando
   }
   if (reason !== NONE && draw >= sampling.overallPercent * 100) reason = NONE;
   // An id of another version of UUID stays one, as long as nothing is to be said.
-  if (sampling.packsReason && (isGiven || reason !== NONE)) headers.set("x-request-id", id.slice(0, REASON_AT) + reason + id.slice(REASON_AT + 1));
+  if (sampling.packsReason && (isGiven || reason !== NONE))
+    headers.set("x-request-id", id.slice(0, REASON_AT) + reason + id.slice(REASON_AT + 1));
 }

@@ -83,7 +83,13 @@ export class DataPlane implements ExtensionContext, ListenerContext {
     this.localIp = options.localIp;
     this.node = options.node;
     this.flusher = new Flusher(options.clock);
-    this.clusters = new ClusterManager({ clock: options.clock, random: options.random, flusher: this.flusher, stats: options.stats, peerExchange: () => this.peerExchange });
+    this.clusters = new ClusterManager({
+      clock: options.clock,
+      random: options.random,
+      flusher: this.flusher,
+      stats: options.stats,
+      peerExchange: () => this.peerExchange,
+    });
     this.logFiles = new LogFiles(options.clock, options.stats, options.logger, options.fileFlushIntervalMs);
     this.dates = new DateCache(options.clock);
     this.plugins = options.pluginHost(this);

@@ -40,7 +40,12 @@ export const TCP_GROUPS: readonly StatGroup[] = [
     about: "The standard metrics of Istio, one for each set of labels; in Prometheus without istiocustom, with labels",
     stats: [
       ["requests_total;.;<labels>", "counter", "", "Requests"],
-      ["request_duration_milliseconds;.;<labels>", "histogram", "milliseconds", "From the first byte of a request to the last of its response"],
+      [
+        "request_duration_milliseconds;.;<labels>",
+        "histogram",
+        "milliseconds",
+        "From the first byte of a request to the last of its response",
+      ],
       ["request_bytes;.;<labels>", "histogram", "bytes", "Headers and bodies of requests"],
       ["response_bytes;.;<labels>", "histogram", "bytes", "Headers and bodies of responses"],
       ["request_messages_total;.;<labels>", "counter", "", "gRPC messages of clients"],

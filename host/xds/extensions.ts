@@ -141,4 +141,7 @@ const networkFilters: readonly NetworkFilterExtension[] = [
   }),
 ];
 
-export const builtInExtensions: ExtensionTable = { httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata, istioStats], networkFilters };
+export const builtInExtensions: ExtensionTable = {
+  httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata, istioStats],
+  networkFilters,
+};

@@ -71,7 +71,11 @@ test("istio.alpn: what a host is offered", async (t) => {
   for (const { name, cluster, offered } of ALPN_CASES) {
     await t.test(name, async (each) => {
       upstream.offered.length = 0;
-      const spec = { name: "in", ports: [upstream.port], cluster: { ...cluster, transport_socket: upstreamTls({ alpn_protocols: ["istio"] }) } };
+      const spec = {
+        name: "in",
+        ports: [upstream.port],
+        cluster: { ...cluster, transport_socket: upstreamTls({ alpn_protocols: ["istio"] }) },
+      };
       const plane = await startDataPlane([{ name: "in", manager: ALPN }], [spec]);
       const client = nodeClient("HTTP/1.1", plane.port("in"));
       each.after(async () => {
@@ -163,7 +167,9 @@ test("istio.metadata_exchange: who says what", async (t) => {
   for (const { name, manager, cluster = {}, request = {}, answer = {}, sent, received } of PEER_CASES) {
     await t.test(name, async (each) => {
       const upstream = await nodeUpstream("HTTP/1.1", () => ({ headers: answer, body: [] }));
-      const plane = await startDataPlane([{ name: "in", manager }], [{ name: "in", ports: [upstream.port], cluster }], { node: node("web") });
+      const plane = await startDataPlane([{ name: "in", manager }], [{ name: "in", ports: [upstream.port], cluster }], {
+        node: node("web"),
+      });
       const http = nodeClient("HTTP/1.1", plane.port("in"));
       each.after(async () => {
         http.close();
@@ -181,7 +187,13 @@ test("a workload's struct says what its node does, with sorted keys", () => {
   const struct = decodeStruct(workloadStruct(ownWorkload(node("web"), ["x"])));
   assert.deepEqual(JSON.parse(JSON.stringify(struct)), {
     CLUSTER_ID: "c",
-    LABELS: { app: "web", "service.istio.io/canonical-name": "web", "service.istio.io/canonical-revision": "latest", version: "v1", x: "1" },
+    LABELS: {
+      app: "web",
+      "service.istio.io/canonical-name": "web",
+      "service.istio.io/canonical-revision": "latest",
+      version: "v1",
+      x: "1",
+    },
     NAME: "web-1",
     NAMESPACE: "ns",
     OWNER: "kubernetes://apis/apps/v1/namespaces/ns/deployments/web",

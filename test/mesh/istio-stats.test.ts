@@ -17,7 +17,11 @@ const typed = (type: string, fields: Fields = {}): Json => ({ "@type": `type.goo
 const ROUTER: Json = { name: "router", typed_config: typed("envoy.extensions.filters.http.router.v3.Router") };
 const EXCHANGE = (value: Json): Json => ({
   name: "istio.metadata_exchange",
-  typed_config: { "@type": "type.googleapis.com/udpa.type.v1.TypedStruct", type_url: "type.googleapis.com/io.istio.http.peer_metadata.Config", value },
+  typed_config: {
+    "@type": "type.googleapis.com/udpa.type.v1.TypedStruct",
+    type_url: "type.googleapis.com/io.istio.http.peer_metadata.Config",
+    value,
+  },
 });
 const stats = (config: Fields = {}): Json => ({ name: "istio.stats", typed_config: typed("stats.PluginConfig", config) });
 
@@ -32,7 +36,10 @@ const node = (name: string): typeof TEST_NODE => ({
     LABELS: { app: name, version: "v1", "service.istio.io/canonical-name": name, "service.istio.io/canonical-revision": "v1" },
   },
 });
-const PEER = { "x-envoy-peer-metadata-id": "peer", "x-envoy-peer-metadata": Buffer.from(workloadStruct(ownWorkload(node("peer"), []))).toString("base64") };
+const PEER = {
+  "x-envoy-peer-metadata-id": "peer",
+  "x-envoy-peer-metadata": Buffer.from(workloadStruct(ownWorkload(node("peer"), []))).toString("base64"),
+};
 const SERVICE: Fields = { metadata: { filter_metadata: { istio: { services: [{ host: "web.ns.svc", name: "web", namespace: "ns" }] } } } };
 
 /** All labels unknown but these. */
@@ -40,7 +47,9 @@ function labels(given: Readonly<Record<string, string>>, isTcp = false): Labels 
   const side = (name: string): readonly string[] =>
     name === "source"
       ? "workload canonical_service canonical_revision workload_namespace principal app version cluster".split(" ")
-      : "workload workload_namespace principal app version service canonical_service canonical_revision service_name service_namespace cluster".split(" ");
+      : "workload workload_namespace principal app version service canonical_service canonical_revision service_name service_namespace cluster".split(
+          " ",
+        );
   const names = [
     "reporter",
     ...side("source").map((name) => `source_${name}`),
@@ -50,15 +59,26 @@ function labels(given: Readonly<Record<string, string>>, isTcp = false): Labels 
     "response_flags",
     "connection_security_policy",
   ];
-  const unset: Readonly<Record<string, string>> = { response_code: "200", grpc_response_status: "", response_flags: "-", request_protocol: isTcp ? "tcp" : "http" };
+  const unset: Readonly<Record<string, string>> = {
+    response_code: "200",
+    grpc_response_status: "",
+    response_flags: "-",
+    request_protocol: isTcp ? "tcp" : "http",
+  };
   return names.map((name) => [name, given[name] ?? unset[name] ?? "unknown"] as const);
 }
 
 const workload = (side: string, name: string): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    Object.entries({ workload: name, workload_namespace: "ns", canonical_service: name, canonical_revision: "v1", app: name, version: "v1", cluster: "c1" }).map(
-      ([key, value]) => [`${side}_${key}`, value],
-    ),
+    Object.entries({
+      workload: name,
+      workload_namespace: "ns",
+      canonical_service: name,
+      canonical_revision: "v1",
+      app: name,
+      version: "v1",
+      cluster: "c1",
+    }).map(([key, value]) => [`${side}_${key}`, value]),
   );
 const service = { destination_service: "web.ns.svc", destination_service_name: "web", destination_service_namespace: "ns" };
 
@@ -80,7 +100,13 @@ const CASES: readonly Case[] = [
     direction: "INBOUND",
     cluster: SERVICE,
     request: PEER,
-    labels: { reporter: "destination", ...workload("source", "peer"), ...workload("destination", "own"), ...service, connection_security_policy: "none" },
+    labels: {
+      reporter: "destination",
+      ...workload("source", "peer"),
+      ...workload("destination", "own"),
+      ...service,
+      connection_security_policy: "none",
+    },
   },
   {
     name: "inbound from anybody, by host header",
@@ -99,7 +125,12 @@ const CASES: readonly Case[] = [
     name: "no fallback to the host header",
     direction: "INBOUND",
     config: { disable_host_header_fallback: true },
-    labels: { reporter: "destination", ...workload("destination", "own"), destination_service_namespace: "ns", connection_security_policy: "none" },
+    labels: {
+      reporter: "destination",
+      ...workload("destination", "own"),
+      destination_service_namespace: "ns",
+      connection_security_policy: "none",
+    },
   },
   {
     name: "outbound to a peer",
@@ -141,7 +172,10 @@ const CASES: readonly Case[] = [
 
 /** The endpoint's address is known only now. */
 function withAddress(cluster: Fields, port: number): Fields {
-  const text = JSON.stringify(cluster).replace('"lb_endpoints":[{', `"lb_endpoints":[{"endpoint":{"address":{"socket_address":{"address":"127.0.0.1","port_value":${port}}}},`);
+  const text = JSON.stringify(cluster).replace(
+    '"lb_endpoints":[{',
+    `"lb_endpoints":[{"endpoint":{"address":{"socket_address":{"address":"127.0.0.1","port_value":${port}}}},`,
+  );
   return JSON.parse(text) as Fields;
 }
 
@@ -151,7 +185,11 @@ test("requests", async (t) => {
       const upstream = await nodeUpstream("HTTP/1.1", () => ({ headers: answer, body: [Buffer.from("hello")] }));
       const methods: Json = [{ istio_headers: {} }];
       const exchange = EXCHANGE(direction === "INBOUND" ? { downstream_discovery: methods } : { upstream_discovery: methods });
-      const listener = { name: "in", manager: { http_filters: [exchange, stats(config), ROUTER] }, listener: { traffic_direction: direction } };
+      const listener = {
+        name: "in",
+        manager: { http_filters: [exchange, stats(config), ROUTER] },
+        listener: { traffic_direction: direction },
+      };
       const clusters = [{ name: "in", ports: [upstream.port], cluster: withAddress(cluster, upstream.port) }];
       const plane = await startDataPlane([listener], clusters, { node: node("own") });
       const client = nodeClient("HTTP/1.1", plane.port("in"));
@@ -163,7 +201,15 @@ test("requests", async (t) => {
       for (const path of ["/a", "/b"]) await client.send({ path, headers: request });
       const kept = labels(wanted.labels).filter(([label]) => !without.includes(label));
       assert.equal(plane.counter(labelledName("istio_requests_total", kept)), 2);
-      assert.equal(plane.gauge(labelledName("istio_build", [["component", "proxy"], ["tag", "1.31.0"]])), 1);
+      assert.equal(
+        plane.gauge(
+          labelledName("istio_build", [
+            ["component", "proxy"],
+            ["tag", "1.31.0"],
+          ]),
+        ),
+        1,
+      );
     });
   }
 });
@@ -174,7 +220,10 @@ test("connections", async (t) => {
   const plane = await startTcp(t, [], [{ name: "service", ports: [upstream.port], cluster: SERVICE }], { node: node("own"), listener });
   const counted = (metric: string): number =>
     plane.counter(
-      labelledName(`istio_tcp_${metric}`, labels({ reporter: "destination", ...workload("destination", "own"), ...service, connection_security_policy: "none" }, true)),
+      labelledName(
+        `istio_tcp_${metric}`,
+        labels({ reporter: "destination", ...workload("destination", "own"), ...service, connection_security_policy: "none" }, true),
+      ),
     );
   const client = plane.connect();
   client.send("abc");
@@ -186,6 +235,7 @@ test("connections", async (t) => {
   await until(() => counted("sent_bytes_total") === 6);
   assert.deepEqual(["connections_opened_total", "received_bytes_total", "connections_closed_total"].map(counted), [1, 3, 0]);
   client.socket.destroy();
+  (await upstream.peer()).socket.destroy();
   await until(() => counted("connections_closed_total") === 1);
   assert.deepEqual(["connections_opened_total", "received_bytes_total", "sent_bytes_total"].map(counted), [1, 3, 6]);
 });
@@ -195,7 +245,12 @@ test("peers that say something else each time are counted as unknown, and there 
   const recorder = new StatsRecorder({ statPrefix: "istio", disableHostHeaderFallback: false, tcpReportingMs: 0, metrics: [] }, store);
   const series = new Set<unknown>();
   for (let i = 0; i < 3000; i++) {
-    series.add(recorder.find((isKnown) => [["source_workload", isKnown ? String(i) : "unknown"], ["response_code", String(i % 2)]]));
+    series.add(
+      recorder.find((isKnown) => [
+        ["source_workload", isKnown ? String(i) : "unknown"],
+        ["response_code", String(i % 2)],
+      ]),
+    );
   }
   assert.equal(series.size, 1002);
   assert.equal(store.counter("istio_stats.series_overflow").value, 2000);

@@ -19,7 +19,8 @@ const node = (name: string): typeof TEST_NODE => ({
 });
 const exchangeOf = (name: string): PeerExchange => new PeerExchange(node(name), new StatsStore(() => {}));
 const { frame } = exchangeOf("client");
-const withLength = (length: number): Uint8Array => Buffer.from([0x3d, 0x23, 0x04, 0x67, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255]);
+const withLength = (length: number): Uint8Array =>
+  Buffer.from([0x3d, 0x23, 0x04, 0x67, length >>> 24, (length >> 16) & 255, (length >> 8) & 255, length & 255]);
 
 const FRAMES: readonly { readonly name: string; readonly bytes: Uint8Array; readonly kind: string }[] = [
   { name: "nothing yet", bytes: Buffer.alloc(0), kind: "more" },
@@ -42,7 +43,10 @@ test("frames", async (t) => {
 test("a frame says who its sender is, and one with other bytes that it does not", () => {
   const read = readPeerFrame(frame);
   assert.ok(read.kind === "frame" && read.workload !== undefined);
-  assert.deepEqual([read.size, read.workload.workloadName, read.workload.namespace, read.workload.appName], [frame.length, "client", "ns", "client"]);
+  assert.deepEqual(
+    [read.size, read.workload.workloadName, read.workload.namespace, read.workload.appName],
+    [frame.length, "client", "ns", "client"],
+  );
   const spoiled = readPeerFrame(Buffer.concat([withLength(3), Buffer.from([1, 2, 3])]));
   assert.deepEqual(spoiled, { kind: "frame", size: 11, workload: undefined });
 });
@@ -85,8 +89,20 @@ interface PairCase {
 const FOUND = { alpn_protocol_found: 1, metadata_added: 1 };
 const PAIRS: readonly PairCase[] = [
   { name: "both", server: [PROTOCOL, "h2"], client: [PROTOCOL, "istio"], exchanges: true, counts: [FOUND, FOUND] },
-  { name: "the server does not offer it", server: ["istio"], client: [PROTOCOL, "istio"], exchanges: true, counts: [{ alpn_protocol_not_found: 1 }, { alpn_protocol_not_found: 1 }] },
-  { name: "the client sends none", server: [PROTOCOL], client: [PROTOCOL], exchanges: false, counts: [{ alpn_protocol_found: 1, initial_header_not_found: 1 }, {}] },
+  {
+    name: "the server does not offer it",
+    server: ["istio"],
+    client: [PROTOCOL, "istio"],
+    exchanges: true,
+    counts: [{ alpn_protocol_not_found: 1 }, { alpn_protocol_not_found: 1 }],
+  },
+  {
+    name: "the client sends none",
+    server: [PROTOCOL],
+    client: [PROTOCOL],
+    exchanges: false,
+    counts: [{ alpn_protocol_found: 1, initial_header_not_found: 1 }, {}],
+  },
 ];
 
 test("two proxies", async (t) => {
@@ -94,8 +110,13 @@ test("two proxies", async (t) => {
     await t.test(name, async (each) => {
       const upstream = await startUpstream(each, (text) => text.toUpperCase());
       const inbound = await startServer(each, upstream.port, server);
-      const cluster = { transport_socket: upstreamTls({ alpn_protocols: [...client] }), ...(exchanges ? { filters: [filter(PROTOCOL)] } : {}) };
-      const outbound = await startTcp(each, [tcpProxy()], [{ name: "service", ports: [inbound.port("in")], cluster }], { node: node("client") });
+      const cluster = {
+        transport_socket: upstreamTls({ alpn_protocols: [...client] }),
+        ...(exchanges ? { filters: [filter(PROTOCOL)] } : {}),
+      };
+      const outbound = await startTcp(each, [tcpProxy()], [{ name: "service", ports: [inbound.port("in")], cluster }], {
+        node: node("client"),
+      });
       const peer = outbound.connect();
       peer.send("hello");
       // Without a frame of the client's, the server's own is all that differs: it goes out with the first bytes.

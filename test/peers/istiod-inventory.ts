@@ -15,20 +15,26 @@ import { wireToJson } from "../../host/xds/wire.ts";
 import { DeltaClient, type Received } from "./delta-client.ts";
 
 const OWN = new URL("../../../test/peers/scenarios/", import.meta.url).pathname;
-const BENCHMARKS = "http tcp tls strict auto disabled externalname serviceentry-workloadentry virtualservice authorizationpolicy telemetry-api".split(" ");
+const BENCHMARKS =
+  "http tcp tls strict auto disabled externalname serviceentry-workloadentry virtualservice authorizationpolicy telemetry-api".split(" ");
 const SERVICES = 5;
 const INSTANCES = 10;
 
 /** istiod's benchmark files are Go templates with loops over numbers, which is all that this knows. */
 function render(text: string): string {
-  const expanded = text.replace(/\{\{- range \$(\w) := until \.(\w+) \}\}([\s\S]*?)\{\{- end \}\}/g, (_, name: string, what: string, body: string) =>
-    Array.from({ length: what === "Services" ? SERVICES : INSTANCES }, (_item, index) =>
-      body.replace(/\{\{\s*(?:(div|mod) )?\$(\w)(?: (255|\$\.Services)\s*)?\s*\}\}/g, (whole, operation: string | undefined, variable: string, by: string) => {
-        if (variable !== name) return whole;
-        const divisor = by === "255" ? 255 : SERVICES;
-        return String(operation === undefined ? index : operation === "div" ? Math.floor(index / divisor) : index % divisor);
-      }),
-    ).join(""),
+  const expanded = text.replace(
+    /\{\{- range \$(\w) := until \.(\w+) \}\}([\s\S]*?)\{\{- end \}\}/g,
+    (_, name: string, what: string, body: string) =>
+      Array.from({ length: what === "Services" ? SERVICES : INSTANCES }, (_item, index) =>
+        body.replace(
+          /\{\{\s*(?:(div|mod) )?\$(\w)(?: (255|\$\.Services)\s*)?\s*\}\}/g,
+          (whole, operation: string | undefined, variable: string, by: string) => {
+            if (variable !== name) return whole;
+            const divisor = by === "255" ? 255 : SERVICES;
+            return String(operation === undefined ? index : operation === "div" ? Math.floor(index / divisor) : index % divisor);
+          },
+        ),
+      ).join(""),
   );
   if (expanded.includes("{{")) throw new Error(`a template that is not known: ${/\{\{.*/.exec(expanded)?.[0]}`);
   return expanded;
@@ -38,8 +44,14 @@ function scenarioFolder(name: string, go: string): string {
   const folder = mkdtempSync(join(tmpdir(), "sluice-inventory-"));
   if (existsSync(join(OWN, name))) cpSync(join(OWN, name), folder, { recursive: true });
   else {
-    const istio = execFileSync("go", ["list", "-mod=mod", "-m", "-f", "{{.Dir}}", "istio.io/istio"], { cwd: join(go, "src"), encoding: "utf8" }).trim();
-    writeFileSync(join(folder, "config.yaml"), render(readFileSync(join(istio, "pilot/pkg/xds/testdata/benchmarks", `${name}.yaml`), "utf8")));
+    const istio = execFileSync("go", ["list", "-mod=mod", "-m", "-f", "{{.Dir}}", "istio.io/istio"], {
+      cwd: join(go, "src"),
+      encoding: "utf8",
+    }).trim();
+    writeFileSync(
+      join(folder, "config.yaml"),
+      render(readFileSync(join(istio, "pilot/pkg/xds/testdata/benchmarks", `${name}.yaml`), "utf8")),
+    );
     mkdirSync(join(folder, "k8s"));
   }
   return folder;
@@ -100,7 +112,9 @@ async function inventory(scenario: string, go: string, codecs: Codecs, dump: boo
     const routes = new Set<string>();
     collect(listeners, "route_config_name", routes);
     if (routes.size > 0) readAll("route_configuration", await client.fetch(resourceKinds.route_configuration.typeName, [...routes]));
-    const extensions = new Set<string>([...JSON.stringify(listeners).matchAll(/"name":"(extensions\.istio\.io[^"]*)"/g)].map((match) => match[1]));
+    const extensions = new Set<string>(
+      [...JSON.stringify(listeners).matchAll(/"name":"(extensions\.istio\.io[^"]*)"/g)].map((match) => match[1]),
+    );
     if (extensions.size > 0) readAll("extension_config", await client.fetch(resourceKinds.extension_config.typeName, [...extensions]));
   } finally {
     client.close();

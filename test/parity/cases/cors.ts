@@ -6,7 +6,9 @@ const NAME = "envoy.filters.http.cors";
 const policy = (fields: object): object => ({
   typed_per_filter_config: { [NAME]: { "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy", ...fields } },
 });
-const allow = (...exact: readonly string[]): object => ({ allow_origin_string_match: exact.map((value) => ({ exact: `http://${value}` })) });
+const allow = (...exact: readonly string[]): object => ({
+  allow_origin_string_match: exact.map((value) => ({ exact: `http://${value}` })),
+});
 const percent = (numerator: number, key = ""): object => ({ runtime_key: key, default_value: { numerator, denominator: "HUNDRED" } });
 
 const STATS = ["http.parity.cors.origin_valid", "http.parity.cors.origin_invalid"];
@@ -35,7 +37,12 @@ const ROUTES: Readonly<Record<string, object>> = {
   "/forward": { ...allow("ok.example"), forward_not_matching_preflights: true },
   "/off": { ...allow("ok.example"), filter_enabled: percent(0) },
   "/shadow": { ...allow("ok.example"), filter_enabled: percent(0), shadow_enabled: percent(100) },
-  "/shadow-keep": { ...allow("ok.example"), filter_enabled: percent(0), shadow_enabled: percent(100), forward_not_matching_preflights: false },
+  "/shadow-keep": {
+    ...allow("ok.example"),
+    filter_enabled: percent(0),
+    shadow_enabled: percent(100),
+    forward_not_matching_preflights: false,
+  },
   "/runtime-on": { ...allow("ok.example"), filter_enabled: percent(0, "cors.on") },
   "/runtime-off": { ...allow("ok.example"), filter_enabled: percent(100, "cors.off") },
   "/merged": { max_age: "5" },
@@ -80,7 +87,9 @@ export const cors: ParityGroup = {
             { match: { path: "/marked" }, route: { cluster: "up" } },
             {
               match: { path: "/weighted" },
-              route: { weighted_clusters: { clusters: [{ name: "up", weight: 1, ...policy({ ...allow("bad.example"), expose_headers: "x-w" }) }] } },
+              route: {
+                weighted_clusters: { clusters: [{ name: "up", weight: 1, ...policy({ ...allow("bad.example"), expose_headers: "x-w" }) }] },
+              },
             },
             { match: { path: "/direct" }, direct_response: { status: 403 } },
             { match: { path: "/redirect" }, redirect: { path_redirect: "/x" } },
@@ -97,6 +106,9 @@ export const cors: ParityGroup = {
     "/marked":
       "HTTP/1.1 200 OK\r\ncontent-length: 0\r\naccess-control-allow-origin: *\r\naccess-control-expose-headers: x-up\r\nx-last: 1\r\n\r\n",
   },
-  cases: [...paths.map((path) => ({ name: path, requests: requests(path), stats: STATS })), kinds,
-  ...METHODS.map((method) => ({ name: method, requests: [{ raw: `${method} /marked HTTP/1.1\r\nhost: a\r\n\r\n` }] }))],
+  cases: [
+    ...paths.map((path) => ({ name: path, requests: requests(path), stats: STATS })),
+    kinds,
+    ...METHODS.map((method) => ({ name: method, requests: [{ raw: `${method} /marked HTTP/1.1\r\nhost: a\r\n\r\n` }] })),
+  ],
 };
