@@ -2,12 +2,15 @@
 import { type AdminRequest, type AdminResponse, json, text } from "./exchange.ts";
 import { redact, redactText } from "./redact.ts";
 import { formatTimestamp } from "./timestamp.ts";
-import type { AdminPlugin, AdminProblem, AdminViews } from "./views.ts";
+import type { AdminModule, AdminPlugin, AdminProblem, AdminViews } from "./views.ts";
 
 export const FILTERS_PATH = "/_wasm/filters";
 
 export function answerFilters(_request: AdminRequest, views: AdminViews): AdminResponse {
-  return json({ filters: views.plugins().map((plugin) => summary(plugin, views.concurrency)) });
+  return json({
+    filters: views.plugins().map((plugin) => summary(plugin, views.concurrency)),
+    modules: views.modules().map(moduleSummary),
+  });
 }
 
 /** `name` is the id of a resource, its last part, or the plugin's name. */
@@ -29,6 +32,16 @@ export function answerFilter(request: AdminRequest, views: AdminViews): AdminRes
   });
 }
 
+function moduleSummary({ url, state, sha256, problem, retryAtMs }: AdminModule): Readonly<Record<string, unknown>> {
+  return {
+    url: redactText(url),
+    state,
+    sha256: sha256 ?? null,
+    ...(problem === undefined ? {} : { problem: redactText(problem) }),
+    ...(retryAtMs === undefined ? {} : { next_attempt: formatTimestamp(retryAtMs) }),
+  };
+}
+
 function summary(plugin: AdminPlugin, concurrency: number): Readonly<Record<string, unknown>> {
   const loaded = plugin.workers.filter(({ isLoaded, sha256 }) => isLoaded && sha256 === plugin.sha256).length;
   return {
@@ -40,6 +53,7 @@ function summary(plugin: AdminPlugin, concurrency: number): Readonly<Record<stri
     loaded_workers: loaded,
     workers_total: concurrency,
     sha256: plugin.sha256 ?? null,
+    ...(plugin.fetching === undefined ? {} : { fetching: redactText(plugin.fetching) }),
     since: plugin.acceptedAtMs === undefined ? null : formatTimestamp(plugin.acceptedAtMs),
     last_error: lastError(plugin),
   };

@@ -36,6 +36,8 @@ export interface AdminViews {
   listeners(): readonly AdminListener[];
   /** Every resource, static ones included. */
   resources(): readonly AdminResource[];
+  /** Modules that are fetched, and how far each is. */
+  modules(): readonly AdminModule[];
   /** Every wasm plugin of the configuration, in force or refused. */
   plugins(): readonly AdminPlugin[];
   /** Certificates in use; none without TLS. */
@@ -100,6 +102,15 @@ export interface AdminResource {
   readonly error: { readonly versionInfo: string; readonly atMs: number; readonly problems: readonly AdminProblem[] } | undefined;
 }
 
+export interface AdminModule {
+  readonly url: string;
+  readonly state: "fetching" | "ready" | "failed";
+  readonly sha256: string | undefined;
+  readonly problem: string | undefined;
+  /** When a failed one is tried again. */
+  readonly retryAtMs: number | undefined;
+}
+
 export interface AdminPlugin {
   /** The resource's id ("WasmPlugin/default.my-plugin"), or the plugin's name where a filter config brought it. */
   readonly id: string;
@@ -111,6 +122,8 @@ export interface AdminPlugin {
   readonly sha256: string | undefined;
   /** Since when the version in force is; undefined: none is. */
   readonly acceptedAtMs: number | undefined;
+  /** Where the module of its newest version is being fetched; undefined: it is not. */
+  readonly fetching: string | undefined;
   /** Workers on which it runs at this moment. */
   readonly workers: readonly AdminPluginWorker[];
   /** The last attempt to change it, if it was refused. */

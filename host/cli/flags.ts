@@ -18,6 +18,12 @@ export const RUN_FLAGS: readonly Flag[] = [
   { name: "config-path", short: "c", type: "string", value: "FILE", help: "Envoy v3 bootstrap, YAML or JSON" },
   { name: "config-yaml", type: "string", value: "TEXT", help: "bootstrap text, merged over the file" },
   { name: "plugins", type: "string", value: "DIR", help: "folder of WasmPlugin and TrafficExtension resources, watched" },
+  {
+    name: "wasm-cache-dir",
+    type: "string",
+    value: "DIR",
+    help: "where fetched modules are kept (default sluice/wasm in $XDG_CACHE_HOME or ~/.cache)",
+  },
   { name: "mode", type: "string", value: "serve|validate", help: "validate: check the configuration and exit (default serve)" },
   { name: "concurrency", type: "string", value: "N", help: "worker threads (default: one a core)" },
   {

@@ -49,6 +49,7 @@ export function serverOptions(parsed: ParsedFlags): ServerOptions {
     },
     configPath,
     pluginsDirectory: textFlag(parsed, "plugins"),
+    wasmCacheDirectory: textFlag(parsed, "wasm-cache-dir"),
     concurrency: numberFlag(parsed, "concurrency", 0) || availableParallelism(),
     drainTimeS: numberFlag(parsed, "drain-time-s", 0) ?? 600,
     fileFlushIntervalMs: numberFlag(parsed, "file-flush-interval-msec", 1),

@@ -2,6 +2,7 @@
 // The reader knows no extension by name; the composition root hands it tables of these.
 import type { Secret } from "./transport-socket.ts";
 import type { HttpFilterConfig } from "./listener.ts";
+import type { ModuleCode, RemoteCode, ResolvedModule } from "./module-code.ts";
 import type { NetworkFilter } from "./network-filter.ts";
 
 /**
@@ -59,21 +60,30 @@ export interface AnyReader {
   refuse(reason: string): void;
 }
 
-/** Where a module's code comes from. */
-export type ModuleCode =
-  | { readonly kind: "file"; readonly path: string; readonly sha256: string | undefined }
-  | { readonly kind: "inline"; readonly bytes: Uint8Array };
-
 /** Looks up modules while a configuration is read; keeps the bytes by digest for whoever compiles them. */
 export interface ModuleSource {
-  resolve(code: ModuleCode): ResolvedModule;
+  /** `path` is where the code stands, for messages. */
+  resolve(code: ModuleCode, path?: string): ResolvedModule;
 }
 
-/** `pending`: it is being fetched from there; what names it is to be read again when it has come or failed. */
-export type ResolvedModule =
-  | { readonly sha256: string; readonly source: string }
-  | { readonly pending: string }
-  | { readonly problem: string };
+/** The part of a source that fetches. */
+export interface RemoteModuleSource extends Omit<LiveModuleSource, "resolve" | "files"> {
+  resolve(code: RemoteCode): ResolvedModule;
+}
+
+/** A source whose answers change: files are written, fetches end. */
+export interface LiveModuleSource extends ModuleSource {
+  /** The bytes of a module that was resolved; undefined for a digest that is not known. */
+  bytesOf(sha256: string): Uint8Array | undefined;
+  /** Paths of the files that were resolved, for watching. */
+  readonly files: ReadonlySet<string>;
+  /** true: answers may differ from those since the last call, so what names modules is to be read again. */
+  refresh(): boolean;
+  /** Drops the bytes of every other module. */
+  release(inUse: ReadonlySet<string>): void;
+  /** Calls back when a fetch has ended, well or badly: refresh() is due. Returns the end of it. */
+  onChange(listener: () => void): () => void;
+}
 
 export interface ParseContext {
   /** undefined: an acceptable RE2 expression; else why not. */

@@ -1,5 +1,6 @@
 // Structured clone makes new objects of everything it copies. So the main thread posts what changed, and the worker puts it into
 // what it has: a resource that did not change stays the same object there, which is how the data plane knows.
+import type { RouteConfiguration, VirtualHost } from "./route.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 type Named = { readonly name: string };
@@ -58,6 +59,105 @@ export function diffSnapshots(before: Snapshot, after: Snapshot): SnapshotDelta 
     extensionConfigs: recordDelta(before.extensionConfigs, after.extensionConfigs),
     secrets: recordDelta(before.secrets, after.secrets),
     runtime: after.runtime,
+  };
+}
+
+// A worker that takes over ten thousand clusters at once does nothing else for a third of a second. So what is large goes in parts, one
+// after the other as the worker asks for them, and takes effect with the last.
+
+/** Some of what changed. */
+export interface SnapshotPart {
+  readonly clusters: readonly Named[];
+  readonly endpoints: Readonly<Record<string, unknown>>;
+  readonly routes: RoutesPart | undefined;
+}
+
+/** Some virtual hosts of one table. */
+interface RoutesPart {
+  readonly table: string;
+  readonly virtualHosts: readonly VirtualHost[];
+  /** The first has more routes of the last one before. */
+  readonly isContinued: boolean;
+}
+
+/** Cloning so many clusters or assignments takes a worker a few milliseconds. */
+const PART_ITEMS = 150;
+
+/** A delta without what the parts hold. */
+export function splitDelta(delta: SnapshotDelta): { readonly parts: readonly SnapshotPart[]; readonly rest: SnapshotDelta } {
+  const clusters = delta.clusters.changed;
+  const endpoints = Object.entries(delta.endpoints.changed);
+  const tables = Object.values(delta.routeConfigurations.changed) as readonly RouteConfiguration[];
+  const routes = tables.reduce((sum, table) => sum + countRoutes(table), 0);
+  if (clusters.length + endpoints.length + routes <= PART_ITEMS) return { parts: [], rest: delta };
+  const parts: SnapshotPart[] = [];
+  const add = (part: Partial<SnapshotPart>): number => parts.push({ clusters: [], endpoints: {}, routes: undefined, ...part });
+  for (let at = 0; at < clusters.length; at += PART_ITEMS) add({ clusters: clusters.slice(at, at + PART_ITEMS) });
+  for (let at = 0; at < endpoints.length; at += PART_ITEMS) add({ endpoints: Object.fromEntries(endpoints.slice(at, at + PART_ITEMS)) });
+  for (const table of tables) for (const part of splitTable(table)) add({ routes: part });
+  const changed = Object.fromEntries(tables.map((table) => [table.name, { ...table, virtualHosts: [] }]));
+  const rest = {
+    ...delta,
+    clusters: { ...delta.clusters, changed: [] },
+    endpoints: { ...delta.endpoints, changed: {} },
+    routeConfigurations: { ...delta.routeConfigurations, changed },
+  };
+  return { parts, rest };
+}
+
+function countRoutes(table: RouteConfiguration): number {
+  return table.virtualHosts.reduce((sum, { routes }) => sum + routes.length + 1, 0);
+}
+
+function* splitTable({ name, virtualHosts }: RouteConfiguration): Generator<RoutesPart> {
+  let hosts: VirtualHost[] = [];
+  let room = PART_ITEMS;
+  let isContinued = false;
+  for (const host of virtualHosts) {
+    let at = 0;
+    do {
+      const routes = host.routes.slice(at, at + room);
+      hosts.push({ ...host, routes });
+      at += routes.length;
+      room -= routes.length + 1;
+      if (room > 0) continue;
+      yield { table: name, virtualHosts: hosts, isContinued };
+      hosts = [];
+      room = PART_ITEMS;
+      isContinued = at < host.routes.length;
+    } while (at < host.routes.length);
+  }
+  if (hosts.length > 0) yield { table: name, virtualHosts: hosts, isContinued };
+}
+
+/** The virtual hosts of each table, in order. */
+function joinTables(parts: readonly SnapshotPart[]): ReadonlyMap<string, readonly VirtualHost[]> {
+  const tables = new Map<string, VirtualHost[]>();
+  for (const { routes } of parts) {
+    if (routes === undefined) continue;
+    const hosts = tables.get(routes.table) ?? [];
+    tables.set(routes.table, hosts);
+    const [first, ...others] = routes.virtualHosts;
+    const last = hosts.at(-1);
+    if (routes.isContinued && last !== undefined) hosts[hosts.length - 1] = { ...last, routes: [...last.routes, ...first.routes] };
+    else hosts.push(first);
+    hosts.push(...others);
+  }
+  return tables;
+}
+
+/** The delta that was split. */
+export function joinDelta(rest: SnapshotDelta, parts: readonly SnapshotPart[]): SnapshotDelta {
+  if (parts.length === 0) return rest;
+  const changed: Record<string, unknown> = { ...rest.endpoints.changed };
+  for (const part of parts) Object.assign(changed, part.endpoints);
+  const tables: Record<string, unknown> = { ...rest.routeConfigurations.changed };
+  for (const [name, virtualHosts] of joinTables(parts)) tables[name] = { ...(tables[name] as RouteConfiguration), virtualHosts };
+  return {
+    ...rest,
+    clusters: { ...rest.clusters, changed: [...parts.flatMap((part) => part.clusters), ...rest.clusters.changed] },
+    endpoints: { ...rest.endpoints, changed },
+    routeConfigurations: { ...rest.routeConfigurations, changed: tables },
   };
 }
 

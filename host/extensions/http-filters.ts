@@ -8,6 +8,7 @@ import type { FilterContext } from "../http/filter-context.ts";
 import { HeaderMap } from "../http/header-map.ts";
 import { type RouterContext, RouterFilter } from "../router/router-filter.ts";
 import type { RouterStats } from "../router/router-stats.ts";
+import { MissingConfigFactory } from "./missing-config-filter.ts";
 import type { ExtensionContext } from "./context.ts";
 import { CorsFactory } from "./cors-filter.ts";
 import { FaultFactory } from "./fault-filter.ts";
@@ -165,7 +166,8 @@ function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: Extensio
     case "istio_stats":
       return withDisabled(ISTIO_STATS.create(config, info, ctx), config.disabled);
     case "discovery":
-      throw new Error(`http filters: ${config.name} was not resolved before it was made`);
+      // Nothing came for it, and it has no default.
+      return withDisabled(new MissingConfigFactory(config.name), config.disabled);
   }
 }
 
@@ -187,8 +189,7 @@ export function createHttpFilters(
 ): FilterSlot[] {
   const slots: FilterSlot[] = [];
   for (const given of configs) {
-    const config = given.kind === "discovery" ? (snapshot.extensionConfigs[given.name] ?? given.defaultConfig) : given;
-    if (config === undefined) continue;
+    const config = given.kind === "discovery" ? (snapshot.extensionConfigs[given.name] ?? given.defaultConfig ?? given) : given;
     const kept = old.find((slot) => slot.config === config) ?? findEqual(old, config);
     slots.push(kept === undefined ? { config, factory: create(config, info, ctx) } : { config, factory: kept.factory });
   }

@@ -9,12 +9,26 @@ import type { StreamInfo } from "../http/stream-info.ts";
 import type { RuntimeReader } from "./matchers.ts";
 import { compileMutations, RouteEntry } from "./route-entry.ts";
 
+/** Its routes are compiled for its first request: a mesh's tables have thousands of virtual hosts, and a proxy calls a few. */
 class CompiledVirtualHost {
   readonly config: VirtualHost;
-  readonly routes: readonly RouteEntry[];
+  private readonly table: RouteConfiguration;
+  private readonly runtime: RuntimeReader;
+  private compiled: readonly RouteEntry[] | undefined = undefined;
 
   constructor(config: VirtualHost, table: RouteConfiguration, runtime: RuntimeReader) {
     this.config = config;
+    this.table = table;
+    this.runtime = runtime;
+  }
+
+  get routes(): readonly RouteEntry[] {
+    this.compiled ??= this.compile();
+    return this.compiled;
+  }
+
+  private compile(): readonly RouteEntry[] {
+    const { config, table, runtime } = this;
     const ctx = {
       table,
       virtualHost: config,
@@ -22,7 +36,7 @@ class CompiledVirtualHost {
       hostMutations: compileMutations(config.mutations),
       runtime,
     };
-    this.routes = config.routes.map((route) => new RouteEntry(route, ctx));
+    return config.routes.map((route) => new RouteEntry(route, ctx));
   }
 }
 

@@ -36,6 +36,7 @@ export function createAdminViews(server: Server, parts: Parts): AdminViews {
     listeners: () => (deployed()?.listeners ?? []).map(({ name, addresses }) => ({ name, addresses })),
     resources: () => parts.control.resources,
     plugins: () => describePlugins(parts),
+    modules: () => parts.modules.states,
     certificates: () => {
       const snapshot = deployed();
       return snapshot === undefined ? [] : certificatesOf(snapshot);
@@ -85,6 +86,7 @@ function describePlugins(parts: Parts): AdminPlugin[] {
       source: verdict.source,
       sha256: verdict.refusal === undefined ? verdict.sha256 : workers[0]?.sha256,
       acceptedAtMs: verdict.inForceSinceMs,
+      fetching: undefined,
       workers,
       rejected: verdict.refusal === undefined ? undefined : { atMs: verdict.atMs, problems: [{ path: "", reason: verdict.refusal }] },
       json: undefined,
@@ -102,6 +104,7 @@ function ofResource(status: PluginStatus, name: string, verdict: PluginVerdict |
     source: status.file,
     sha256: refused === undefined ? status.sha256 : workers[0]?.sha256,
     acceptedAtMs: verdict?.inForceSinceMs ?? status.acceptedAtMs,
+    fetching: status.fetching,
     workers,
     // A resource that cannot be read is older news than one whose module refused it only if it came first.
     rejected: status.rejected ?? refused,

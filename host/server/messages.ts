@@ -2,7 +2,7 @@
 // clone hands over as they are.
 import type { LogComponent, LogLevel } from "../base/log.ts";
 import type { Node } from "../config/snapshot.ts";
-import type { SnapshotDelta } from "../config/snapshot-delta.ts";
+import type { SnapshotDelta, SnapshotPart } from "../config/snapshot-delta.ts";
 import type { PluginState, SharedMemory } from "../extensions/plugin-host.ts";
 import type { StatAnnouncement } from "../stats/store.ts";
 import type { LoadedModule } from "../wasm/module.ts";
@@ -22,6 +22,8 @@ export interface WorkerData {
 }
 
 export type ToWorker =
+  /** Of the snapshot that follows; answered with "part_taken". */
+  | { readonly kind: "snapshot_part"; readonly part: SnapshotPart }
   | {
       readonly kind: "snapshot";
       readonly delta: SnapshotDelta;
@@ -44,6 +46,7 @@ export interface WorkerReport {
 
 export type FromWorker =
   | { readonly kind: "started" }
+  | { readonly kind: "part_taken" }
   | { readonly kind: "applied"; readonly version: number; readonly failures: readonly ListenerFailure[]; readonly report: WorkerReport }
   | { readonly kind: "stats"; readonly announcement: StatAnnouncement }
   | { readonly kind: "log"; readonly level: LogLevel; readonly component: LogComponent; readonly message: string }

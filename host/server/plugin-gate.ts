@@ -61,7 +61,7 @@ export class PluginGate {
 
   async admit(snapshot: Snapshot): Promise<Deployment> {
     const filters = [...snapshot.listeners.flatMap(pluginsOf), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
-    for (const { plugin } of filters) await this.judge(plugin);
+    for (const { plugin } of filters) if (isThere(plugin)) await this.judge(plugin);
     const names = new Set(filters.map((filter) => filter.plugin.name));
     for (const name of this.latest.keys()) {
       if (names.has(name)) continue;
@@ -123,7 +123,8 @@ export class PluginGate {
     const filters = pluginsOf(listener);
     const bad = filters.filter((filter) => this.refusalOf(filter.plugin) !== undefined);
     for (const filter of filters)
-      if (this.refusalOf(filter.plugin) === undefined) this.lastGoodPlugins.set(placeOf(listener, filter), filter.plugin);
+      if (isThere(filter.plugin) && this.refusalOf(filter.plugin) === undefined)
+        this.lastGoodPlugins.set(placeOf(listener, filter), filter.plugin);
     if (bad.length === 0) {
       this.lastGoodListeners.set(listener.name, listener);
       return listener;
@@ -185,6 +186,11 @@ const MAX_VERDICTS = 1000;
 
 function isLoaded(module: LoadedModule | readonly string[]): module is LoadedModule {
   return !Array.isArray(module);
+}
+
+/** Not while its module is being fetched: the data plane holds its failure policy until then. */
+function isThere(plugin: PluginConfig): boolean {
+  return plugin.sha256 !== "";
 }
 
 function isWasm(filter: HttpFilterConfig): filter is WasmFilter {

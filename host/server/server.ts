@@ -7,8 +7,12 @@ import { systemRandom, systemTime } from "../base/system.ts";
 import { AdminServer } from "../admin/server.ts";
 import { createSharedMemory } from "../extensions/plugin-host.ts";
 import { setFormatterEnvironment } from "../http/formatter.ts";
+import { createRemoteModules } from "../modules/index.ts";
+import type { RemoteModules } from "../modules/remote-modules.ts";
+import { readSettings } from "../modules/settings.ts";
 import { MergedStats } from "../stats/merged-stats.ts";
 import { StatsStore } from "../stats/store.ts";
+import { DefaultLimits } from "../wasm/limits.ts";
 import { loadModule } from "../wasm/module.ts";
 import { systemClock } from "../xds/clock.ts";
 import { ConfigControl } from "../xds/control.ts";
@@ -21,6 +25,7 @@ import { HealthChecks } from "./health-checks.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { findLocalIp } from "./local-ip.ts";
 import { createHostLogger, type HostLogger, type HostLoggerOptions } from "./logger.ts";
+import { ModuleClusters } from "./module-clusters.ts";
 import { PluginGate } from "./plugin-gate.ts";
 import { Ports } from "./ports.ts";
 import { ServerStats } from "./server-stats.ts";
@@ -33,6 +38,8 @@ export interface ServerOptions {
   readonly config: BootstrapText;
   readonly configPath: string | undefined;
   readonly pluginsDirectory: string | undefined;
+  /** Where fetched modules are kept; undefined: in the cache folder of the user. */
+  readonly wasmCacheDirectory?: string | undefined;
   readonly concurrency: number;
   readonly drainTimeS: number;
   readonly fileFlushIntervalMs: number | undefined;
@@ -66,6 +73,7 @@ export class Server {
   readonly lifecycle: Lifecycle;
   private readonly stats: StatsStore;
   private parts: Parts | undefined = undefined;
+  private delivery: Delivery | undefined = undefined;
   private reportTimer: NodeJS.Timeout | undefined = undefined;
 
   constructor(options: ServerOptions) {
@@ -78,8 +86,20 @@ export class Server {
 
   /** Resolves when the configuration is in force on every worker. Throws StartError. */
   async start(): Promise<void> {
+    try {
+      await this.startParts();
+    } catch (error) {
+      // What is being fetched would keep the process alive.
+      this.delivery?.modules.close();
+      throw error;
+    }
+  }
+
+  private async startParts(): Promise<void> {
     const { options, logger } = this;
-    const services = createXdsServices();
+    const delivery = this.createDelivery();
+    this.delivery = delivery;
+    const services = createXdsServices(delivery.modules);
     const result = loadBootstrap(options.config, services);
     if (!result.ok)
       throw new StartError([
@@ -90,7 +110,7 @@ export class Server {
     const refusals = await tryPlugins(loaded, services);
     if (refusals.length > 0) throw new StartError(refusals);
 
-    const parts = this.build(loaded, services);
+    const parts = this.build(loaded, services, delivery);
     this.parts = parts;
     const conflicts = await parts.ports.conflicts(loaded.listeners.map((resource) => resource.config));
     if (conflicts.length > 0) throw new StartError(conflicts);
@@ -129,7 +149,29 @@ export class Server {
     this.logger.log("info", "main", `serving: ${count} listener(s) on ${this.options.concurrency} worker(s)`);
   }
 
-  private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>): Parts {
+  private createDelivery(): Delivery {
+    const { options, logger, stats } = this;
+    const clusters = new ModuleClusters();
+    try {
+      const modules = createRemoteModules({
+        settings: readSettings(process.env, options.wasmCacheDirectory, DefaultLimits.maxModuleBytes),
+        clock: systemClock,
+        log: {
+          info: (message) => logger.log("info", "wasm", message),
+          warn: (message) => logger.log("warning", "wasm", message),
+        },
+        stats,
+        clusterGet: (cluster, url, limits) => clusters.get(cluster, url, limits),
+        uid: process.getuid?.(),
+        random: () => systemRandom.next(),
+      });
+      return { modules, clusters };
+    } catch (error) {
+      throw new StartError([error instanceof Error ? error.message : String(error)]);
+    }
+  }
+
+  private build(loaded: LoadedBootstrap, services: ReturnType<typeof createXdsServices>, delivery: Delivery): Parts {
     const { options, logger, stats, mergedStats } = this;
     const limit = loaded.bootstrap.maxDownstreamConnections || DEFAULT_MAX_CONNECTIONS;
     const serverStats = new ServerStats(stats, options.concurrency, this.lifecycle);
@@ -193,6 +235,7 @@ export class Server {
       logger,
       onDeployed: ({ snapshot, modules }) => {
         services.modules.release(new Set(modules.keys()));
+        delivery.clusters.update(snapshot);
         serverStats.onDeployed(snapshot);
         logger.log(
           "debug",
@@ -225,7 +268,20 @@ export class Server {
       onSnapshot: (snapshot) => pipeline.push(snapshot),
       watch: {},
     });
-    return { loaded, workers, dns, health, gate, pipeline, control, streams, serverStats, ports, admin: undefined };
+    return {
+      loaded,
+      workers,
+      dns,
+      health,
+      gate,
+      pipeline,
+      control,
+      streams,
+      serverStats,
+      ports,
+      modules: delivery.modules,
+      admin: undefined,
+    };
   }
 
   private async startAdmin(parts: Parts, loaded: LoadedBootstrap): Promise<void> {
@@ -279,6 +335,7 @@ export class Server {
     const parts = this.parts;
     this.parts = undefined;
     clearInterval(this.reportTimer);
+    this.delivery?.modules.close();
     if (parts !== undefined) {
       parts.control.close();
       parts.streams.close();
@@ -320,6 +377,11 @@ export class Server {
   }
 }
 
+interface Delivery {
+  readonly modules: RemoteModules;
+  readonly clusters: ModuleClusters;
+}
+
 export interface Parts {
   readonly loaded: LoadedBootstrap;
   readonly workers: Workers;
@@ -331,5 +393,6 @@ export interface Parts {
   readonly streams: XdsStreams;
   readonly serverStats: ServerStats;
   readonly ports: Ports;
+  readonly modules: RemoteModules;
   admin: AdminServer | undefined;
 }

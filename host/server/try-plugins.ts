@@ -2,6 +2,7 @@
 import { Clock } from "../base/clock.ts";
 import { levelNumber, type Logger } from "../base/log.ts";
 import { systemRandom, systemTime } from "../base/system.ts";
+import type { LiveModuleSource } from "../config/extension.ts";
 import type { PluginConfig } from "../config/plugin.ts";
 import type { Node } from "../config/snapshot.ts";
 import { pluginsOf } from "../config/wasm-filters.ts";
@@ -10,10 +11,9 @@ import { StatsStore } from "../stats/store.ts";
 import { loadModule } from "../wasm/module.ts";
 import { canaryPlugin } from "../wasm/runtime.ts";
 import type { LoadedBootstrap } from "../xds/load-bootstrap.ts";
-import type { FileModuleSource } from "../xds/module-source.ts";
 
 /** Why plugins are refused, a line each. */
-export async function tryPlugins(loaded: LoadedBootstrap, services: { readonly modules: FileModuleSource }): Promise<string[]> {
+export async function tryPlugins(loaded: LoadedBootstrap, services: { readonly modules: LiveModuleSource }): Promise<string[]> {
   const silent: Logger = { log() {}, enabled: () => false };
   const canary = createCanary(loaded.bootstrap.node, silent);
   const refusals: string[] = [];

@@ -4,7 +4,7 @@ import { Clock } from "../base/clock.ts";
 import { type Logger, LogLevels } from "../base/log.ts";
 import { systemRandom, systemTime } from "../base/system.ts";
 import type { Snapshot } from "../config/snapshot.ts";
-import { applyDelta, EMPTY_SNAPSHOT } from "../config/snapshot-delta.ts";
+import { applyDelta, EMPTY_SNAPSHOT, joinDelta, type SnapshotDelta, type SnapshotPart } from "../config/snapshot-delta.ts";
 import { PluginHost } from "../extensions/plugin-host.ts";
 import { setFormatterEnvironment } from "../http/formatter.ts";
 import { StatsStore } from "../stats/store.ts";
@@ -63,9 +63,9 @@ function main(data: WorkerData, send: (message: FromWorker) => void, receive: (r
     };
   };
 
-  const applySnapshot = async (message: Extract<ToWorker, { kind: "snapshot" }>): Promise<void> => {
+  const applySnapshot = async (message: Extract<ToWorker, { kind: "snapshot" }>, delta: SnapshotDelta): Promise<void> => {
     plugins?.addModules(message.modules);
-    snapshot = applyDelta(snapshot, message.delta);
+    snapshot = applyDelta(snapshot, delta);
     const version = snapshot.version;
     const failures = await dataPlane.apply(snapshot);
     plugins?.keepModules(new Set(message.modulesInUse));
@@ -86,12 +86,22 @@ function main(data: WorkerData, send: (message: FromWorker) => void, receive: (r
     });
   };
 
+  let parts: SnapshotPart[] = [];
+
   receive((message) => {
     switch (message.kind) {
-      case "snapshot":
-        applying = applying.then(() => applySnapshot(message));
+      case "snapshot_part":
+        parts.push(message.part);
+        // Connections have their turn before the next part is asked for.
+        setImmediate(() => send({ kind: "part_taken" }));
+        break;
+      case "snapshot": {
+        const given = parts;
+        parts = [];
+        applying = applying.then(() => applySnapshot(message, joinDelta(message.delta, given)));
         supervise(applying);
         break;
+      }
       case "log_levels":
         setLevels(message.levels);
         break;

@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Logger, LogLevels } from "../base/log.ts";
 import type { Snapshot } from "../config/snapshot.ts";
-import { diffSnapshots, EMPTY_SNAPSHOT } from "../config/snapshot-delta.ts";
+import { diffSnapshots, EMPTY_SNAPSHOT, splitDelta } from "../config/snapshot-delta.ts";
 import type { MergedStats } from "../stats/merged-stats.ts";
 import type { Counter, Gauge, StatsStore } from "../stats/store.ts";
 import type { LoadedModule } from "../wasm/module.ts";
@@ -51,6 +51,10 @@ class WorkerHandle {
   backOffMs = FIRST_BACK_OFF_MS;
   statsId = 0;
   stopped = false;
+  /** What makes the next snapshot and was not sent yet. */
+  outbox: (ToWorker & { readonly kind: "snapshot_part" | "snapshot" })[] = [];
+  /** It has not answered a part. */
+  isTaking = false;
 
   constructor(id: number) {
     this.id = id;
@@ -89,6 +93,8 @@ export class Workers {
     handle.worker = worker;
     handle.given = EMPTY_SNAPSHOT;
     handle.modules = new Set();
+    handle.outbox = [];
+    handle.isTaking = false;
     handle.appliedVersion = 0;
     handle.startedAt = performance.now();
     handle.statsId = this.nextStatsId++;
@@ -102,6 +108,9 @@ export class Workers {
   private onMessage(handle: WorkerHandle, message: FromWorker): void {
     switch (message.kind) {
       case "started":
+        break;
+      case "part_taken":
+        this.sendNext(handle);
         break;
       case "applied":
         handle.appliedVersion = message.version;
@@ -177,13 +186,27 @@ export class Workers {
   private post(handle: WorkerHandle, deployment: Deployment): void {
     const fresh = [...deployment.modules].filter(([sha256]) => !handle.modules.has(sha256));
     handle.modules = new Set(deployment.modules.keys());
-    this.send(handle, {
+    const { parts, rest } = splitDelta(diffSnapshots(handle.given, deployment.snapshot));
+    handle.given = deployment.snapshot;
+    for (const part of parts) handle.outbox.push({ kind: "snapshot_part", part });
+    handle.outbox.push({
       kind: "snapshot",
-      delta: diffSnapshots(handle.given, deployment.snapshot),
+      delta: rest,
       modules: fresh.map(([, module]) => module),
       modulesInUse: [...deployment.modules.keys()],
     });
-    handle.given = deployment.snapshot;
+    if (!handle.isTaking) this.sendNext(handle);
+  }
+
+  /** The next of the messages that make a snapshot; a part is answered before the one behind it goes. */
+  private sendNext(handle: WorkerHandle): void {
+    handle.isTaking = false;
+    for (let message = handle.outbox.shift(); message !== undefined; message = handle.outbox.shift()) {
+      this.send(handle, message);
+      if (message.kind !== "snapshot_part") continue;
+      handle.isTaking = true;
+      return;
+    }
   }
 
   private applied(version: number): Promise<void> {

@@ -1,17 +1,17 @@
 // The clients of control planes: whom a gRPC service names, as the bootstrap's static clusters say it, and one client for each source.
 import type { Cluster } from "../config/cluster.ts";
 import type { GrpcApi, GrpcService } from "../config/extension.ts";
+import { systemTime } from "../base/system.ts";
 import type { Node } from "../config/snapshot.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "../xds/clock.ts";
 import { nameOf, type StreamSource, type Streams } from "../xds/control.ts";
 import { type Codecs, loadCodecs } from "../xds/protos.ts";
 import type { ResourceKind } from "../xds/resource-kinds.ts";
-import { StreamClient } from "../xds/streams/client.ts";
-import type { XdsClient } from "../xds/streams/contract.ts";
-import { type GrpcTarget, type GrpcTargetTls, GrpcTransport, MAX_RESPONSE_BYTES } from "../xds/streams/grpc-transport.ts";
-import { DiscoveryMessages } from "../xds/streams/messages.ts";
-import { StreamStats } from "../xds/streams/stream-stats.ts";
+import { createXdsClient } from "../xds/streams/client.ts";
+import type { XdsClient, XdsClientStatus } from "../xds/streams/contract.ts";
+import type { GrpcTarget } from "../xds/streams/grpc-transport.ts";
+import { LateClient } from "../xds/streams/late-client.ts";
 import { VERSION } from "./version.ts";
 
 export interface XdsStreamsOptions {
@@ -25,29 +25,16 @@ export interface XdsStreamsOptions {
   random(): number;
 }
 
-/** The services of single types: envoy.service.<package>.v3.<Service>, with the ends of their methods' names. */
-const services: Readonly<Record<ResourceKind, readonly [service: string, resources: string]>> = {
-  cluster: ["cluster.v3.ClusterDiscoveryService", "Clusters"],
-  endpoints: ["endpoint.v3.EndpointDiscoveryService", "Endpoints"],
-  listener: ["listener.v3.ListenerDiscoveryService", "Listeners"],
-  route_configuration: ["route.v3.RouteDiscoveryService", "Routes"],
-  extension_config: ["extension.v3.ExtensionConfigDiscoveryService", "ExtensionConfigs"],
-  secret: ["secret.v3.SecretDiscoveryService", "Secrets"],
-};
-
-const aggregated = "discovery.v3.AggregatedDiscoveryService";
-
 export class XdsStreams implements Streams {
   readonly stats: StatsStore;
+  readonly monotonicMs = (): number => systemTime.monotonicMs();
   readonly #options: XdsStreamsOptions;
   #codecs: Codecs | undefined;
-  readonly #clients = new Map<string, StreamClient>();
-  readonly #streamStats: StreamStats;
+  readonly #clients = new Map<string, XdsClient>();
 
   constructor(options: XdsStreamsOptions) {
     this.#options = options;
     this.stats = options.stats;
-    this.#streamStats = new StreamStats(options.stats);
   }
 
   /** There since before the first response. */
@@ -60,14 +47,15 @@ export class XdsStreams implements Streams {
     const key = source.kind === "ads" ? "ads" : `${kind} ${source.key}`;
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = this.#create(source, kind);
+      client = new LateClient(() => this.#load(source, kind), this.#options.log, this.#options.clock.nowMs());
       this.#clients.set(key, client);
+      client.start();
     }
     return client;
   }
 
   /** Of each stream, by its name. */
-  get statuses(): readonly (readonly [name: string, status: XdsClient["status"]])[] {
+  get statuses(): readonly (readonly [name: string, status: XdsClientStatus])[] {
     return [...this.#clients].map(([name, client]) => [name, client.status]);
   }
 
@@ -75,71 +63,61 @@ export class XdsStreams implements Streams {
     for (const client of this.#clients.values()) client.close();
   }
 
-  #create(source: StreamSource, kind: ResourceKind): StreamClient {
-    const { ads, node, clock, log, random } = this.#options;
+  /** gRPC and the codecs take tens of milliseconds to load, and a host without a control plane never needs them. */
+  async #load(source: StreamSource, kind: ResourceKind): Promise<XdsClient> {
+    const { ads, node, clock, log, stats, random } = this.#options;
     const api = source.kind === "ads" ? ads : source.api;
-    const isDelta = api?.isDelta ?? true;
-    return new StreamClient({
-      isDelta,
-      load: async () => {
-        if (api === undefined) throw new Error("dynamic_resources.ads_config is not set");
-        const target = this.#targetOf(api.service);
-        const [grpc, codecs] = await Promise.all([import("@grpc/grpc-js"), loadCodecs()]);
-        this.#codecs = codecs;
-        return {
-          transport: new GrpcTransport(grpc, target, methodOf(source.kind === "ads" ? undefined : kind, isDelta)),
-          messages: new DiscoveryMessages(codecs, isDelta, nodeMessage(node)),
-        };
-      },
+    if (api === undefined) throw new Error("dynamic_resources.ads_config is not set");
+    const target = this.#targetOf(api.service);
+    const [{ GrpcTransport }, codecs] = await Promise.all([import("../xds/streams/grpc-transport.ts"), loadCodecs()]);
+    this.#codecs = codecs;
+    return createXdsClient({
+      variant: api.isDelta ? "delta" : "sotw",
+      isAggregated: source.kind === "ads",
+      node: nodeBytes(codecs, node),
+      codecs,
+      transport: new GrpcTransport({ target: () => target, clock }),
       clock,
-      log,
-      stats: this.#streamStats,
-      name: `xDS ${source.kind === "ads" ? "ads" : `${kind} of ${nameOf(source)}`}`,
       random,
+      log: {
+        info: (message) => log.info(`${nameOf(source)}: ${message}`),
+        warn: (message) => log.warn(`${nameOf(source)}: ${message}`),
+      },
+      stats,
+      statPrefix: source.kind === "ads" ? "control_plane" : `control_plane.${kind}`,
     });
   }
 
   #targetOf({ target, initialMetadata }: GrpcService): GrpcTarget {
-    const common = { metadata: initialMetadata, tokenFile: undefined };
+    const common = { metadata: initialMetadata, metadataFiles: [] };
     if (target.kind === "google_grpc") {
-      const { tls } = target;
-      const bytes = (text: string | undefined): Buffer | undefined => (text === undefined ? undefined : Buffer.from(text));
-      const given: GrpcTargetTls | undefined =
-        tls === undefined
-          ? undefined
-          : { rootCerts: bytes(tls.rootCerts), privateKey: bytes(tls.privateKey), certChain: bytes(tls.certChain), serverName: "" };
-      return { ...common, address: target.targetUri, tls: given, authority: "", maxReceiveBytes: MAX_RESPONSE_BYTES };
+      const tls = target.tls === undefined ? undefined : { ...target.tls, serverName: undefined };
+      return { ...common, address: target.targetUri, tls, authority: undefined, maxReceiveBytes: undefined };
     }
     const cluster = this.#options.clusters.find(({ name }) => name === target.clusterName);
     const address = cluster === undefined ? undefined : addressOf(cluster);
     if (cluster === undefined || address === undefined)
       throw new Error(`gRPC service: cluster '${target.clusterName}' is not a static cluster with an endpoint`);
-    return {
-      ...common,
-      address,
-      tls: this.#tlsOf(cluster),
-      authority: target.authority,
-      maxReceiveBytes: target.maxReceiveBytes ?? MAX_RESPONSE_BYTES,
-    };
-  }
-
-  #tlsOf({ name, transportSocket }: Cluster): GrpcTargetTls | undefined {
-    if (transportSocket.kind === "raw_buffer") return undefined;
-    if (transportSocket.kind !== "tls")
-      throw new Error(`cluster '${name}': ${transportSocket.kind} is not implemented for a control plane`);
-    const { common, sni } = transportSocket;
-    const [certificate] = common.certificates;
-    return {
-      rootCerts: toBuffer(common.validation?.trustedCa),
-      privateKey: toBuffer(certificate?.privateKey),
-      certChain: toBuffer(certificate?.certificateChain),
-      serverName: sni,
-    };
+    const authority = target.authority === "" ? undefined : target.authority;
+    return { ...common, address, tls: tlsOf(cluster), authority, maxReceiveBytes: target.maxReceiveBytes };
   }
 }
 
-function toBuffer(bytes: Uint8Array | undefined): Buffer | undefined {
-  return bytes === undefined ? undefined : Buffer.from(bytes);
+function tlsOf({ name, transportSocket }: Cluster): GrpcTarget["tls"] {
+  if (transportSocket.kind === "raw_buffer") return undefined;
+  if (transportSocket.kind !== "tls") throw new Error(`cluster '${name}': ${transportSocket.kind} is not implemented for a control plane`);
+  const { common, sni } = transportSocket;
+  const [certificate] = common.certificates;
+  return {
+    rootCerts: textOf(common.validation?.trustedCa),
+    privateKey: textOf(certificate?.privateKey),
+    certChain: textOf(certificate?.certificateChain),
+    serverName: sni === "" ? undefined : sni,
+  };
+}
+
+function textOf(bytes: Uint8Array | undefined): string | undefined {
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString();
 }
 
 /** The first endpoint: the library has its own name resolution and balancing behind a name. */
@@ -151,14 +129,10 @@ function addressOf(cluster: Cluster): string | undefined {
   return `${cluster.type === "STATIC" ? host : `dns:${host}`}:${address.port}`;
 }
 
-/** `kind` undefined: the aggregated service. */
-function methodOf(kind: ResourceKind | undefined, isDelta: boolean): string {
-  const [service, resources] = kind === undefined ? [aggregated, "AggregatedResources"] : services[kind];
-  return `/envoy.service.${service}/${isDelta ? "Delta" : "Stream"}${resources}`;
-}
-
-function nodeMessage(node: Node): object {
-  return {
+function nodeBytes(codecs: Codecs, node: Node): Uint8Array {
+  const codec = codecs.codec("envoy.config.core.v3.Node");
+  if (codec === undefined) throw new Error("envoy.config.core.v3.Node is not in protos/");
+  const message = {
     id: node.id,
     cluster: node.cluster,
     metadata: { fields: structFields(node.metadata) },
@@ -166,6 +140,7 @@ function nodeMessage(node: Node): object {
     user_agent_name: node.userAgentName || "sluice",
     user_agent_version: node.userAgentVersion || VERSION,
   };
+  return codec.encode(codec.fromObject(message)).finish();
 }
 
 function structFields(value: Readonly<Record<string, unknown>>): Record<string, object> {

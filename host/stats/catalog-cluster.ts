@@ -58,6 +58,7 @@ export const CLUSTER_GROUPS: readonly StatGroup[] = [
       ["upstream_cx_destroy_remote_with_active_rq", "counter", "", "Connections that the host closed with a request in progress"],
       ["upstream_cx_overflow", "counter", "", "The circuit breaker of connections was open when one was wanted"],
       ["upstream_cx_none_healthy", "counter", "", "Requests without a host to go to"],
+      ["original_dst_host_invalid", "counter", "", "Headers of an ORIGINAL_DST cluster that name no address"],
       ["upstream_cx_protocol_error", "counter", "", "Errors of the protocol that hosts made"],
       ["upstream_cx_rx_bytes_total", "counter", "bytes", "Received from hosts"],
       ["upstream_cx_tx_bytes_total", "counter", "bytes", "Sent to hosts"],

@@ -98,6 +98,36 @@ export const PROCESS_GROUPS: readonly StatGroup[] = [
     ],
   },
   {
+    prefix: "wasm.remote_load_",
+    about: "Modules that are fetched, by HTTP or from a registry",
+    stats: [
+      ["cache_entries", "gauge", "", "Modules in the cache on disk"],
+      ["cache_hits", "counter", "", "Modules that were in the cache when they were asked for first"],
+      ["cache_misses", "counter", "", "Modules that had to be fetched"],
+      ["cache_negative_hits", "counter", "", "Questions for a module whose fetch failed and is not due again"],
+      ["fetch_successes", "counter", "", "Fetches that ended well"],
+      ["fetch_failures", "counter", "", "Fetches that failed, all their attempts included"],
+      ["overflow", "counter", "", "Modules refused: too many are asked for, or those that cannot be cached are too large"],
+      ["cache_problems", "counter", "", "Reads and writes of the cache that failed, and modules in it that were spoiled"],
+    ],
+  },
+  {
+    prefix: "istio_agent_wasm_",
+    about: "The same as Istio's agent counts it; exported to Prometheus under these names, without envoy_",
+    stats: [
+      ["cache_entries", "gauge", "", "Modules in the cache on disk"],
+      ["cache_lookup_count.hit.<hit>", "counter", "", "Look-ups in the cache: true or false"],
+      [
+        "remote_fetch_count.result.<result>",
+        "counter",
+        "",
+        "Fetches by their end: success, download_failure, manifest_failure or checksum_mismatched",
+      ],
+      ["config_conversion_count.result.<result>", "counter", "", "Modules that became ready, or did not: success or fetch_failure"],
+      ["config_conversion_duration", "histogram", "milliseconds", "From the first question for a module to its answer"],
+    ],
+  },
+  {
     prefix: "wasmcustom.",
     about: "Metrics that modules define; exported to Prometheus under their own names, without this prefix",
     stats: [

@@ -1,6 +1,7 @@
 // THE table of every statistic: name pattern, kind, unit, meaning. The generated reference is made of it, and a test holds every name
 // that the code defines against it. A group is a common beginning of names; "<…>" stands for a part that configuration decides.
 import { CLUSTER_GROUPS } from "./catalog-cluster.ts";
+import { CONTROL_PLANE_GROUPS } from "./catalog-control-plane.ts";
 import { HTTP_GROUPS } from "./catalog-http.ts";
 import { PROCESS_GROUPS } from "./catalog-process.ts";
 import { LISTENER_FILTER_GROUPS } from "./catalog-tls.ts";
@@ -24,6 +25,7 @@ export const STAT_GROUPS: readonly StatGroup[] = [
   ...TCP_GROUPS,
   ...CLUSTER_GROUPS,
   ...PROCESS_GROUPS,
+  ...CONTROL_PLANE_GROUPS,
   ...LISTENER_FILTER_GROUPS,
 ];
 

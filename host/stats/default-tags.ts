@@ -19,6 +19,10 @@ export const DEFAULT_TAGS: readonly TagPattern[] = [
     "envoy.worker_id",
     /^(?:listener\.(?:\d+(?:\.\d+){3}_\d+|[^.]+)|listener_manager|server|thread_local_cluster_manager)\.worker_((\d+)\.)/d,
   ),
+  // Ours: labels of metrics of Istio's agent.
+  below("istio_agent_wasm_cache_lookup_count", "hit", /^istio_agent_wasm_cache_lookup_count(\.hit\.(true|false))$/d),
+  below("istio_agent_wasm_remote_fetch_count", "result", /^istio_agent_wasm_remote_fetch_count(\.result\.(\w+))$/d),
+  below("istio_agent_wasm_config_conversion_count", "result", /^istio_agent_wasm_config_conversion_count(\.result\.(\w+))$/d),
   anywhere("envoy.tls_certificate", /^(?:listener|cluster)\..*\.ssl\.certificate\.(([^.]+)\.)/d),
   below("cluster", "envoy.grpc_bridge_method", /^cluster\.[^.]+\.grpc\.[^.]+\.(([^.]+)\.)/d),
   below("http", "envoy.http_user_agent", /^http\.[^.]+\.user_agent\.(([^.]+)\.)/d),

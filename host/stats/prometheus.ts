@@ -23,7 +23,11 @@ export function sanitizeName(name: string): string {
   return clean === "" || /^\d/.test(clean) ? `_${clean}` : clean;
 }
 
+/** Metrics of Istio's agent, which this host is too: dashboards know them by their own names. */
+const AGENT_PREFIX = "istio_agent_";
+
 function metricName(extracted: string): string {
+  if (extracted.startsWith(AGENT_PREFIX)) return sanitizeName(extracted);
   const namespace = CUSTOM_NAMESPACES.find((candidate) => extracted.startsWith(candidate));
   return namespace === undefined ? `envoy_${sanitizeName(extracted)}` : sanitizeName(extracted.slice(namespace.length));
 }

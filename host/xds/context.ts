@@ -1,6 +1,8 @@
 // What the readers of resources/ share: the injected services, and what the rest of the configuration says.
-import type { Dependency, ExtensionTable, ConfigSource, ModuleSource, ParseContext, ResourceContext } from "../config/extension.ts";
+import type { ConfigSource, Dependency, ExtensionTable, ModuleSource, ParseContext, ResourceContext } from "../config/extension.ts";
+import { shownUrl } from "../config/module-code.ts";
 import type { Secret, SecretKey } from "../config/transport-socket.ts";
+import type { Problem } from "./problems.ts";
 import type { Codecs } from "./protos.ts";
 
 /** Everything that is injected by the composition root. */
@@ -26,19 +28,30 @@ export function secretKey(source: ConfigSource, name: string): SecretKey {
 export function createResourceContext(
   services: XdsServices,
   clusterNames: ReadonlySet<string> | undefined,
-): ResourceContext & { readonly dependencies: Dependency[]; readonly pendingModules: ReadonlySet<string> } {
+): ResourceContext & {
+  readonly dependencies: Dependency[];
+  readonly pendingModules: ReadonlySet<string>;
+  readonly fetchProblems: readonly Problem[];
+} {
   const dependencies: Dependency[] = [];
   const pendingModules = new Set<string>();
+  const fetchProblems: Problem[] = [];
   return {
     ...services,
     modules: {
-      resolve: (code) => {
+      resolve: (code, path = "") => {
         const resolved = services.modules.resolve(code);
+        if (code.kind === "remote" && "problem" in resolved) {
+          // What is wrong is not the resource: it is read as one that waits, and refused for this when all of it is read.
+          fetchProblems.push({ path, reason: resolved.problem });
+          return { pending: shownUrl(code.url) };
+        }
         if ("pending" in resolved) pendingModules.add(resolved.pending);
         return resolved;
       },
     },
     pendingModules,
+    fetchProblems,
     clusterNames,
     dependencies,
     staticSecret: (name) => services.staticSecrets?.get(name),

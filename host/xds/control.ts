@@ -4,18 +4,17 @@
 // have come and are warm, as Envoy does.
 import type { EndpointAssignment } from "../config/cluster.ts";
 import type { HttpFilterConfig, Listener } from "../config/listener.ts";
+import type { ConfigSource, LiveModuleSource } from "../config/extension.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
-import type { ConfigSource } from "../config/extension.ts";
-import { createResourceContext, type Dependency, type XdsServices } from "./context.ts";
+import type { Dependency, XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
 import { FileSubscription, sameData } from "./file-source.ts";
 import { takeAddresses } from "./listener-addresses.ts";
 import type { LoadedBootstrap } from "./load-bootstrap.ts";
-import type { FileModuleSource } from "./module-source.ts";
 import { comparePlugins, insertPlugins, matchesNode } from "./plugin-chain.ts";
 import type { PluginResource } from "./plugin-resource.ts";
 import { PluginFolder, type PluginStatus } from "./plugin-resources.ts";
@@ -32,7 +31,7 @@ import { SubscriptionStats } from "./subscription-stats.ts";
 
 export interface ConfigControlOptions {
   readonly loaded: LoadedBootstrap;
-  readonly services: XdsServices & { readonly modules: FileModuleSource };
+  readonly services: XdsServices & { readonly modules: LiveModuleSource };
   /** --plugins DIR */
   readonly pluginsDirectory?: string;
   readonly clock: XdsClock;
@@ -53,6 +52,7 @@ export interface Streams {
   client(source: StreamSource, kind: ResourceKind): XdsClient;
   readonly stats: StatsStore;
   readonly codecs: Codecs;
+  monotonicMs(this: void): number;
 }
 
 export type StreamSource = Exclude<ConfigSource, { kind: "path" }>;
@@ -78,7 +78,9 @@ export class ConfigControl {
   /** Filter configs of a type that the filter which asked for them does not take, and why. */
   readonly #mismatches = new Map<AcceptedResource<ResourceKind>, string>();
   readonly #order: StartupOrder;
+  readonly #stopListening: () => void;
   #isBuildDue = false;
+  #isRefreshDue = false;
   #namesBefore = "";
   #reported = new Map<string, string>();
 
@@ -91,8 +93,7 @@ export class ConfigControl {
     this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds, undefined);
     this.#lds = lds === undefined ? undefined : this.#subscribe("listener", lds, () => this.#startAddressCheck());
     const directory = options.pluginsDirectory;
-    const ctx = createResourceContext(services, undefined);
-    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx, nowMs: () => clock.nowMs() });
+    this.#plugins = directory === undefined ? undefined : new PluginFolder({ directory, ctx: services, nowMs: () => clock.nowMs() });
     this.#builder = new SnapshotBuilder({ clock, onSnapshot: options.onSnapshot, onTimeout: (need) => this.#onFetchTimeout(need) });
     this.#order = new StartupOrder({
       cds: cds === undefined || this.#cds === undefined ? undefined : { subscription: this.#cds, source: cds },
@@ -102,6 +103,7 @@ export class ConfigControl {
       onTimeout: () => this.#build(),
       onInitialized: () => options.onInitialized?.(),
     });
+    this.#stopListening = services.modules.onChange(() => this.#onModuleChange());
     if (options.watch !== undefined) this.#watch = new DirectoryWatch({ ...options.watch, onChange: () => this.refresh() });
   }
 
@@ -112,6 +114,7 @@ export class ConfigControl {
   }
 
   close(): void {
+    this.#stopListening();
     this.#watch?.close();
     this.#order.close();
     for (const subscription of this.#all) subscription.close();
@@ -195,6 +198,7 @@ export class ConfigControl {
       services,
       codecs: () => streams.codecs,
       nowMs: () => clock.nowMs(),
+      monotonicMs: streams.monotonicMs,
       clusterNames: () => this.#clusterNames(),
       stats: (prefix) => new SubscriptionStats(streams.stats, prefix),
       statPrefix: wildcards[kind] ?? kind,
@@ -212,6 +216,16 @@ export class ConfigControl {
       this.#isBuildDue = false;
       this.#build();
       this.#report();
+    });
+  }
+
+  /** Several fetches may end in one turn: what names their modules is read again once. */
+  #onModuleChange(): void {
+    if (this.#isRefreshDue) return;
+    this.#isRefreshDue = true;
+    this.#options.clock.after(0, () => {
+      this.#isRefreshDue = false;
+      this.refresh();
     });
   }
 
@@ -250,7 +264,8 @@ export class ConfigControl {
         log.warn(`listener ${before.name} stays as it was: ${formatProblems(result.problems)}`);
         return before;
       }
-      return sameData(before.config, result.resource.config) ? before : result.resource;
+      const isIncomplete = result.resource.pendingModules.length > before.pendingModules.length;
+      return isIncomplete || sameData(before.config, result.resource.config) ? before : result.resource;
     });
   }
 

@@ -136,7 +136,9 @@ export class FileSubscription<K extends ResourceKind> implements ResourceSubscri
     // Read again by force: only a module behind it may have changed.
     if (result.ok && before !== undefined && isSameText && sameData(before.config, result.resource.config))
       return { ok: true, resource: before };
-    return result;
+    // What is in force stays until the new version's modules have come.
+    const isIncomplete = result.ok && result.resource.pendingModules.length > 0;
+    return isIncomplete && before?.pendingModules.length === 0 ? { ok: true, resource: before } : result;
   }
 
   #reject(versionInfo: string, problems: readonly Problem[], resources: ReadonlyMap<string, readonly Problem[]>): void {

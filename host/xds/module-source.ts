@@ -1,18 +1,18 @@
-// Modules from the file system and from the configuration itself: their digests at once, their bytes on demand.
+// Modules from the file system and from the configuration itself: their digests at once, their bytes on demand. Those that have to
+// be fetched are another source's, behind this one.
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
-import type { ModuleCode, ModuleSource } from "../config/extension.ts";
+import type { LiveModuleSource, RemoteModuleSource } from "../config/extension.ts";
+import type { ModuleCode } from "../config/module-code.ts";
 
-export interface FileModuleSource extends ModuleSource {
-  /** The bytes of a module that was resolved; undefined for a digest that is not known. */
-  bytesOf(sha256: string): Uint8Array | undefined;
-  /** Paths of the files that were resolved, for watching. */
-  readonly files: ReadonlySet<string>;
-  /** true: a file has changed, come or gone since it was last resolved, so what names it is to be read again. */
-  refresh(): boolean;
-  /** Drops the bytes of every other module. */
-  release(inUse: ReadonlySet<string>): void;
-}
+/** Where nothing is fetched. */
+const noRemote: RemoteModuleSource = {
+  resolve: ({ url }) => ({ problem: `modules are not fetched here: ${url}` }),
+  bytesOf: () => undefined,
+  refresh: () => false,
+  release: () => undefined,
+  onChange: () => () => undefined,
+};
 
 interface KnownFile {
   /** inode, size and time of the last write: a file that kept them is not read again. */
@@ -25,7 +25,7 @@ const maxModuleBytes = 33_554_432;
 
 const magic = Buffer.from([0x00, 0x61, 0x73, 0x6d]);
 
-export function createFileModuleSource(): FileModuleSource {
+export function createFileModuleSource(remote: RemoteModuleSource = noRemote): LiveModuleSource {
   const known = new Map<string, KnownFile>();
   const bytes = new Map<string, Uint8Array>();
   const files = new Set<string>();
@@ -62,7 +62,7 @@ export function createFileModuleSource(): FileModuleSource {
   return {
     files,
     refresh() {
-      let isChanged = false;
+      let isChanged = remote.refresh();
       for (const path of files) {
         const stamp = stampOf(path);
         if (stamp !== stamps.get(path)) isChanged = true;
@@ -71,11 +71,15 @@ export function createFileModuleSource(): FileModuleSource {
       return isChanged;
     },
     release(inUse) {
+      remote.release(inUse);
       for (const sha256 of bytes.keys()) if (!inUse.has(sha256)) bytes.delete(sha256);
       for (const [path, file] of known) if (!inUse.has(file.sha256)) known.delete(path);
     },
-    bytesOf: (sha256) => bytes.get(sha256),
+    bytesOf: (sha256) => bytes.get(sha256) ?? remote.bytesOf(sha256),
+    // Files are watched by whoever reads the configuration.
+    onChange: (listener) => remote.onChange(listener),
     resolve(code: ModuleCode) {
+      if (code.kind === "remote") return remote.resolve(code);
       if (code.kind === "inline") {
         return magic.equals(code.bytes.subarray(0, 4))
           ? { sha256: keep(code.bytes), source: "inline" }

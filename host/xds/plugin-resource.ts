@@ -1,12 +1,14 @@
 // One Istio resource, WasmPlugin or the wasm half of TrafficExtension (extensions.istio.io/v1alpha1), as it stands in a
 // file of the plugins folder. Istio's schema, nothing added: the same file can be given to a cluster.
-import { dirname, resolve } from "node:path";
 import type { ConfigReader, ParseContext } from "../config/extension.ts";
 import type { HttpFilterConfig } from "../config/listener.ts";
+import { shownUrl } from "../config/module-code.ts";
 import type { FailurePolicy, PluginConfig } from "../config/plugin.ts";
 import { decodeMessage } from "./json-decode.ts";
+import { readModuleCode } from "./plugin-module.ts";
+import { isAgentVariable } from "./resources/remote-code.ts";
 import { isJsonObject, type Json } from "./message.ts";
-import { type Problem, Problems } from "./problems.ts";
+import { joinField, type Problem, Problems } from "./problems.ts";
 import { MessageReader } from "./reader.ts";
 
 export type PluginPhase = "AUTHN" | "AUTHZ" | "STATS" | "UNSPECIFIED";
@@ -37,7 +39,8 @@ export interface TrafficMatch {
 }
 
 export type ReadPlugin =
-  | { readonly ok: true; readonly plugin: PluginResource }
+  /** `fetchProblem`: its module could not be fetched; all else of it is good. */
+  | { readonly ok: true; readonly plugin: PluginResource; readonly fetchProblem: Problem | undefined }
   | { readonly ok: false; readonly name: string; readonly problems: readonly Problem[] };
 
 const apiVersion = "extensions.istio.io/v1alpha1";
@@ -67,8 +70,9 @@ export function readPlugin(json: Json, file: string, ctx: ParseContext): ReadPlu
   reader.finish();
   if (problems.count > 0 || typed === undefined) return { ok: false, name: id, problems: problems.list() };
   const filterName = `extensions.istio.io/${kind.toLowerCase()}/${id}`;
-  const { type, plugin } = typed;
-  return { ok: true, plugin: { kind, ...metadata, ...common, type, filter: { kind: "wasm", name: filterName, disabled: false, plugin } } };
+  const { type, plugin, fetchProblem } = typed;
+  const filter = { kind: "wasm", name: filterName, disabled: false, plugin } as const;
+  return { ok: true, plugin: { kind, ...metadata, ...common, type, filter }, fetchProblem };
 }
 
 function readMetadata(json: Json | undefined, problems: Problems): Pick<PluginResource, "namespace" | "name" | "createdAtMs"> {
@@ -109,18 +113,18 @@ function readTrafficExtension(reader: ConfigReader, id: string, file: string, ct
 interface TypedPlugin {
   readonly type: PluginType;
   readonly plugin: PluginConfig;
+  readonly fetchProblem: Problem | undefined;
 }
 
 function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: ParseContext): TypedPlugin | undefined {
   const type = reader.choice<"HTTP" | "NETWORK" | "UNSPECIFIED_PLUGIN_TYPE">("type", "HTTP");
-  // Says when an image is to be pulled; a file is read whenever it changes.
-  reader.ignore("image_pull_policy");
-  const module = resolveModule(reader, file, ctx);
+  const module = resolveModule(reader, id, file, ctx);
   const config = reader.json("plugin_config");
   const environment = readEnvironment(reader.message("vm_config"), ctx);
   const rootId = reader.text("plugin_name");
   const failurePolicy = failurePolicies[reader.choice<keyof typeof failurePolicies>("fail_strategy", "FAIL_CLOSE")];
   if (module === undefined) return undefined;
+  const fetchProblem = module.problem === undefined ? undefined : { path: joinField(reader.path, "url"), reason: module.problem };
   const read: PluginConfig = {
     name: id,
     rootId,
@@ -135,7 +139,7 @@ function readWasmPlugin(reader: ConfigReader, id: string, file: string, ctx: Par
     allowedCapabilities: undefined,
     allowOnHeadersStopIteration: false,
   };
-  return { type: type === "NETWORK" ? "NETWORK" : "HTTP", plugin: read };
+  return { type: type === "NETWORK" ? "NETWORK" : "HTTP", plugin: read, fetchProblem };
 }
 
 const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAIL_RELOAD: "FAIL_RELOAD" } as const satisfies Record<
@@ -145,25 +149,17 @@ const failurePolicies = { FAIL_CLOSE: "FAIL_CLOSED", FAIL_OPEN: "FAIL_OPEN", FAI
 
 function resolveModule(
   reader: ConfigReader,
+  id: string,
   file: string,
   ctx: ParseContext,
-): { readonly sha256: string; readonly source: string } | undefined {
-  const url = reader.text("url");
-  const sha256 = reader.text("sha256");
-  if (url === "") reader.refuse("url", "value is required");
-  if (sha256 !== "" && !/^[0-9a-fA-F]{64}$/.test(sha256)) reader.refuse("sha256", "sha256 field must be 64 hexadecimal digits");
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1].toLowerCase() ?? "";
-  const isPath = scheme === "file" || (scheme === "" && /^\.{0,2}\//.test(url));
-  if (url === "") return undefined;
-  if (!isPath) {
-    // Istio reads a URL without a scheme as the name of an image.
-    reader.refuse("url", `${scheme === "" ? "oci" : scheme}:// is not implemented: give file://`);
-    return undefined;
-  }
-  const path = resolve(dirname(file), url.replace(/^file:\/\//i, ""));
-  const resolved = ctx.modules.resolve({ kind: "file", path, sha256: sha256 === "" ? undefined : sha256 });
+): { readonly sha256: string; readonly source: string; readonly problem?: string } | undefined {
+  const code = readModuleCode(reader, id, file);
+  if (code === undefined) return undefined;
+  const resolved = ctx.modules.resolve(code);
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
+  // What is wrong is not the resource: the plugin is there, without a module, with its failure policy.
+  if (code.kind === "remote") return { sha256: "", source: shownUrl(code.url), problem: resolved.problem };
   reader.refuse(resolved.problem.startsWith("module has sha256") ? "sha256" : "url", resolved.problem);
   return undefined;
 }
@@ -178,7 +174,8 @@ function readEnvironment(reader: ConfigReader | undefined, ctx: ParseContext): P
     if (variables.has(name)) variable.refuse("name", "duplicate env");
     if (fromHost && value !== "") variable.refuse("value", "value may only be set when valueFrom is INLINE");
     const given = fromHost ? ctx.environment[name] : value;
-    if (given !== undefined) variables.set(name, given);
+    // As in what istiod makes of the resource: these would be the agent's.
+    if (given !== undefined && !isAgentVariable(name)) variables.set(name, given);
   }
   return [...variables];
 }

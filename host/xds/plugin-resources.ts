@@ -15,8 +15,10 @@ export interface PluginStatus {
   readonly id: string;
   readonly file: string;
   readonly acceptedAtMs: number | undefined;
-  /** Digest of the module in force. */
+  /** Digest of the module in force; undefined: none is. */
   readonly sha256: string | undefined;
+  /** Where the module of the version that was read last is being fetched; what was in force before stays until it is there. */
+  readonly fetching: string | undefined;
   readonly rejected: { readonly atMs: number; readonly problems: readonly Problem[] } | undefined;
   readonly json: Json;
 }
@@ -58,7 +60,10 @@ export class PluginFolder {
     const statuses = [...this.#files.values()].flatMap((file) => [...file.entries.values()].map((entry) => entry.status));
     if (this.#folderProblem === undefined) return statuses;
     const rejected = { atMs: this.#options.nowMs(), problems: [{ path: "", reason: this.#folderProblem }] };
-    return [...statuses, { id: "", file: this.directory, acceptedAtMs: undefined, sha256: undefined, rejected, json: null }];
+    return [
+      ...statuses,
+      { id: "", file: this.directory, acceptedAtMs: undefined, sha256: undefined, fetching: undefined, rejected, json: null },
+    ];
   }
 
   /** Reads the folder again; true: the plugins changed. `force`: also files whose text did not change. */
@@ -134,10 +139,34 @@ export class PluginFolder {
     if (taken.has(id))
       return [id, this.#refuse(id, file, undefined, [{ path: "metadata.name", reason: `duplicate resource ${id}` }], json)];
     taken.add(id);
+    const { plugin: read } = result.plugin.filter;
+    if (result.fetchProblem !== undefined) {
+      const first = old?.plugin === undefined ? this.#await(id, file, undefined, result.plugin, json) : old;
+      return [id, this.#refuse(id, file, first, [result.fetchProblem], json)];
+    }
+    if (read.sha256 === "") return [id, this.#await(id, file, old, result.plugin, json)];
     const isSame = old?.plugin !== undefined && sameData(old.plugin, result.plugin);
     const plugin = isSame && old?.plugin !== undefined ? old.plugin : result.plugin;
     const acceptedAtMs = isSame ? old?.status.acceptedAtMs : atMs;
-    return [id, { plugin, status: { id, file, acceptedAtMs, sha256: plugin.filter.plugin.sha256, rejected: undefined, json } }];
+    return [id, { plugin, status: { id, file, acceptedAtMs, sha256: read.sha256, fetching: undefined, rejected: undefined, json } }];
+  }
+
+  /** The module of this version is being fetched: the version before it serves on, and else the plugin is there without a module. */
+  #await(id: string, file: string, old: Entry | undefined, read: PluginResource, json: Json): Entry {
+    const isFirst = old?.plugin === undefined || old.plugin.filter.plugin.sha256 === "";
+    const isSame = old?.plugin !== undefined && sameData(old.plugin, read);
+    const plugin = isFirst && !isSame ? read : (old?.plugin ?? read);
+    const { sha256 } = plugin.filter.plugin;
+    const status: PluginStatus = {
+      id,
+      file,
+      acceptedAtMs: isFirst ? undefined : old.status.acceptedAtMs,
+      sha256: sha256 === "" ? undefined : sha256,
+      fetching: read.filter.plugin.source,
+      rejected: undefined,
+      json: isFirst ? json : old.status.json,
+    };
+    return { plugin, status };
   }
 
   #refuse(id: string, file: string, old: Entry | undefined, problems: readonly Problem[], json: Json): Entry {
@@ -149,6 +178,7 @@ export class PluginFolder {
         file,
         acceptedAtMs: old?.status.acceptedAtMs,
         sha256: old?.status.sha256,
+        fetching: undefined,
         rejected,
         json: old?.plugin === undefined ? json : old.status.json,
       },

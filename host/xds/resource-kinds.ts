@@ -80,7 +80,13 @@ export interface AcceptedResource<K extends ResourceKind> {
 
 export type ReadResource<K extends ResourceKind> =
   | { readonly ok: true; readonly resource: AcceptedResource<K> }
-  | { readonly ok: false; readonly name: string; readonly problems: readonly Problem[] };
+  | {
+      readonly ok: false;
+      readonly name: string;
+      readonly problems: readonly Problem[];
+      /** The resource where nothing is wrong but that its modules could not be fetched: its plugins have none. */
+      readonly withoutModules: AcceptedResource<K> | undefined;
+    };
 
 /** Reads a decoded message; `problems` may hold those of decoding it, and gets those of this step. */
 export function readMessage<K extends ResourceKind>(
@@ -99,6 +105,7 @@ export function readMessage<K extends ResourceKind>(
   const config = row.parse(reader, ctx) as ResourceConfigs[K] | undefined;
   reader.finish();
   if (config === undefined || problems.count > before) return undefined;
+  for (const { path: at, reason } of ctx.fetchProblems) problems.add(at, reason);
   const name = "name" in config ? config.name : reader.text(row.nameField);
   return { kind, name, config: freeze(config), dependencies: ctx.dependencies, pendingModules: [...ctx.pendingModules], json };
 }
@@ -113,10 +120,16 @@ export function readResource<K extends ResourceKind>(
 ): ReadResource<K> {
   const problems = new Problems();
   const message = decodeMessage(resourceKinds[kind].typeName, json, path, problems);
+  const isDecoded = problems.count === 0;
   const resource = readMessage(kind, message, json, path, problems, services, clusterNames);
   if (resource !== undefined && problems.count === 0) return { ok: true, resource };
   const name = message.fields.get(resourceKinds[kind].nameField);
-  return { ok: false, name: typeof name === "string" ? name : "", problems: problems.list() };
+  return {
+    ok: false,
+    name: typeof name === "string" ? name : "",
+    problems: problems.list(),
+    withoutModules: isDecoded ? resource : undefined,
+  };
 }
 
 /** Plain data is frozen through and through; bytes cannot be, and are never written. */

@@ -4,7 +4,8 @@
 import type { XdsClient, XdsSubscription, XdsUpdate, XdsVerdict } from "./streams/contract.ts";
 import type { XdsServices } from "./context.ts";
 import { sameData } from "./file-source.ts";
-import { formatProblem, type Problem } from "./problems.ts";
+import type { Problem } from "./problems.ts";
+import { detailOf, withoutRefusal } from "./rejection.ts";
 import { type AcceptedResource, readResource, type ResourceKind, resourceKinds } from "./resource-kinds.ts";
 import type { Codecs } from "./protos.ts";
 import type { SubscriptionStats } from "./subscription-stats.ts";
@@ -13,9 +14,6 @@ import { wireToJson } from "./wire.ts";
 
 /** How long the main thread reads before it lets others have their turn. */
 const SLICE_MS = 8;
-
-/** Of a NACK's error_detail: enough to say what is wrong, small enough for the header limits of any server. */
-const MAX_DETAIL = 4096;
 
 export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly kind: K;
@@ -27,6 +25,8 @@ export interface StreamSubscriptionOptions<K extends ResourceKind> {
   readonly services: XdsServices;
   codecs(): Codecs;
   nowMs(): number;
+  /** Does not go backwards. */
+  monotonicMs(): number;
   clusterNames(): ReadonlySet<string> | undefined;
   startCheck?(): (resource: AcceptedResource<K>) => Problem | undefined;
   /** Made at the first update of a resource, or of the subscription where it is a wildcard's. */
@@ -43,6 +43,8 @@ interface Entry<K extends ResourceKind> {
   readonly resource: AcceptedResource<K>;
   readonly bytes: Uint8Array;
   readonly version: ResourceVersion;
+  /** It was refused, as its modules could not be fetched, and is in force without them: there was none before it. */
+  readonly isRefused: boolean;
 }
 
 interface Work<K extends ResourceKind> {
@@ -51,6 +53,8 @@ interface Work<K extends ResourceKind> {
   readonly startedMs: number;
   readonly accepted: Map<string, Entry<K>>;
   readonly wrong: Map<string, readonly Problem[]>;
+  /** Of those the ones whose modules could not be fetched. */
+  readonly unfetched: Map<string, Entry<K>>;
   /** Where their modules are being fetched. */
   readonly pending: Set<string>;
   readonly check: ((resource: AcceptedResource<K>) => Problem | undefined) | undefined;
@@ -66,6 +70,8 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   readonly #entries = new Map<string, Entry<K>>();
   #resources: ReadonlyMap<string, AcceptedResource<K>> = new Map();
   readonly #absent = new Set<string>();
+  /** Refused as their modules could not be fetched, while the version before serves: they apply when the modules have come. */
+  readonly #unfetched = new Map<string, Entry<K>>();
   #names: ReadonlyMap<string, string> = new Map();
   readonly #stats = new Map<string, SubscriptionStats>();
   #subscription: XdsSubscription | undefined;
@@ -107,6 +113,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       onFailure: () => {
         for (const stats of this.#stats.values()) stats.failure();
       },
+      onRefused: (reason) => this.#refuse(reason),
     });
   }
 
@@ -120,6 +127,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       if (names.has(name)) continue;
       this.#entries.delete(name);
       this.#absent.delete(name);
+      this.#unfetched.delete(name);
       this.#stats.delete(name);
     }
     this.#resources = resourcesOf(this.#entries);
@@ -163,9 +171,10 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#work = {
       update,
       done,
-      startedMs: performance.now(),
+      startedMs: this.#options.monotonicMs(),
       accepted: new Map(),
       wrong: new Map(),
+      unfetched: new Map(),
       pending: new Set(),
       check: this.#options.startCheck?.(),
       clusterNames: this.#options.clusterNames(),
@@ -176,10 +185,10 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
 
   #step(work: Work<K>): void {
     if (this.#work !== work) return;
-    const until = performance.now() + SLICE_MS;
+    const until = this.#options.monotonicMs() + SLICE_MS;
     const { resources } = work.update;
     while (work.next < resources.length) {
-      if (performance.now() > until) {
+      if (this.#options.monotonicMs() > until) {
         this.#options.defer(() => this.#step(work));
         return;
       }
@@ -189,10 +198,10 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #readOne(work: Work<K>, given: XdsUpdate["resources"][number]): void {
-    const name = given.name || firstText(given.bytes);
+    const { name } = given;
     const before = this.#entries.get(name);
     const version = { versionInfo: given.version || work.update.versionInfo, updatedAtMs: this.#options.nowMs() };
-    if (before !== undefined && Buffer.compare(before.bytes, given.bytes) === 0) {
+    if (before?.isRefused === false && Buffer.compare(before.bytes, given.bytes) === 0) {
       work.accepted.set(name, { ...before, version: { ...before.version, versionInfo: version.versionInfo } });
       work.check?.(before.resource);
       return;
@@ -200,13 +209,15 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const result = this.#decode(given.typeName, given.bytes, work.clusterNames);
     if (!result.ok) {
       work.wrong.set(result.name || name, result.problems);
+      const { withoutModules: resource } = result;
+      if (resource !== undefined) work.unfetched.set(resource.name, { resource, bytes: given.bytes, version, isRefused: true });
       return;
     }
     const { resource } = result;
     const problem = work.check?.(resource);
     if (problem !== undefined) work.wrong.set(resource.name, [problem]);
     else {
-      work.accepted.set(resource.name, { resource, bytes: given.bytes, version });
+      work.accepted.set(resource.name, { resource, bytes: given.bytes, version, isRefused: false });
       if (resource.pendingModules.length > 0) work.pending.add(resource.name);
     }
   }
@@ -217,12 +228,14 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const wanted = resourceKinds[kind].typeName;
     if (typeName !== wanted) {
       const reason = `expected type.googleapis.com/${wanted}, got ${typeName === "" ? "no type" : typeName}`;
-      return { ok: false, name: "", problems: [{ path: "@type", reason }] };
+      return { ok: false, name: "", problems: [{ path: "@type", reason }], withoutModules: undefined };
     }
     const json = wireToJson(this.#options.codecs(), typeName, bytes);
-    if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }] };
+    if (!json.ok) return { ok: false, name: "", problems: [{ path: "", reason: json.reason }], withoutModules: undefined };
     const result = readResource(kind, json.json, "", services, clusterNames);
-    return result.ok ? { ok: true, resource: this.#withoutJson(result.resource, bytes) } : result;
+    if (result.ok) return { ok: true, resource: this.#withoutJson(result.resource, bytes) };
+    const { withoutModules } = result;
+    return { ...result, withoutModules: withoutModules === undefined ? undefined : this.#withoutJson(withoutModules, bytes) };
   }
 
   /** Its JSON is made again when someone asks (config_dump): for thousands of resources it would be most of the memory. */
@@ -247,14 +260,19 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const { update, accepted, wrong } = work;
     if (update.isWholeState) {
       for (const name of [...this.#entries.keys()]) if (!accepted.has(name) && !wrong.has(name)) this.#entries.delete(name);
+      for (const name of [...this.#unfetched.keys()]) if (!wrong.has(name)) this.#unfetched.delete(name);
     }
     for (const [name, entry] of accepted) {
       if (!this.#options.isWildcard && !this.#names.has(name)) continue;
       this.#entries.set(name, entry);
       this.#absent.delete(name);
+      this.#unfetched.delete(name);
     }
+    for (const name of wrong.keys()) this.#unfetched.delete(name);
+    for (const [name, entry] of work.unfetched) this.#keepUnfetched(name, entry);
     for (const name of update.removed) {
       this.#entries.delete(name);
+      this.#unfetched.delete(name);
       if (this.#names.has(name)) this.#absent.add(name);
     }
     const before = this.#resources;
@@ -264,8 +282,26 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     this.#status = this.#statusAfter(work);
     this.#count(work);
     this.#options.onChange();
-    const names = [...accepted.keys()];
-    work.done(wrong.size === 0 ? { ok: true, names } : { ok: false, names, errorDetail: detailOf(this.kind, wrong) });
+    work.done(wrong.size === 0 ? { ok: true } : { ok: false, errorDetail: detailOf(this.kind, wrong), rejected: new Set(wrong.keys()) });
+  }
+
+  /** A first version is in force all the same, for its plugins' failure policies; a later one waits behind that before it. */
+  #keepUnfetched(name: string, entry: Entry<K>): void {
+    if (!this.#options.isWildcard && !this.#names.has(name)) return;
+    if (this.#entries.get(name)?.isRefused === false) {
+      this.#unfetched.set(name, entry);
+      return;
+    }
+    this.#entries.set(name, entry);
+    this.#absent.delete(name);
+  }
+
+  /** A response that was refused as a whole. */
+  #refuse(reason: string): void {
+    const problems = [{ path: "", reason }];
+    this.#status = { ...this.#status, rejected: { versionInfo: "", atMs: this.#options.nowMs(), problems, resources: new Map() } };
+    for (const stats of this.#stats.values()) stats.rejected();
+    this.#options.onChange();
   }
 
   #statusAfter({ update, wrong }: Work<K>): SubscriptionStatus {
@@ -278,7 +314,7 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 
   #count({ update, accepted, wrong, startedMs }: Work<K>): void {
-    const tookMs = performance.now() - startedMs;
+    const tookMs = this.#options.monotonicMs() - startedMs;
     if (this.#options.isWildcard) {
       const stats = this.#statsOf("");
       if (wrong.size > 0) stats.rejected();
@@ -294,24 +330,42 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   refresh(force: boolean): boolean {
     if (!force || this.#isClosed) return false;
     this.#retryPending();
+    if (this.kind !== "listener" && this.kind !== "extension_config") return false;
     const clusterNames = this.#options.clusterNames();
     let isChanged = false;
     for (const [name, entry] of this.#entries) {
-      if (this.kind !== "listener" && this.kind !== "extension_config") break;
-      const result = this.#decode(resourceKinds[this.kind].typeName, entry.bytes, clusterNames);
-      if (!result.ok || sameData(result.resource.config, entry.resource.config)) continue;
-      this.#entries.set(name, { ...entry, resource: result.resource });
+      const resource = this.#readAgain(entry, clusterNames);
+      if (resource === undefined || (!entry.isRefused && sameData(resource.config, entry.resource.config))) continue;
+      this.#apply(name, entry, resource);
+      isChanged = true;
+    }
+    for (const [name, entry] of this.#unfetched) {
+      const resource = this.#readAgain(entry, clusterNames);
+      if (resource === undefined) continue;
+      this.#unfetched.delete(name);
+      this.#apply(name, entry, resource);
       isChanged = true;
     }
     if (isChanged) this.#resources = resourcesOf(this.#entries);
     return isChanged;
   }
 
+  /** undefined: its modules have not come; what is in force stays until they have. */
+  #readAgain({ bytes }: Entry<K>, clusterNames: ReadonlySet<string> | undefined): AcceptedResource<K> | undefined {
+    const result = this.#decode(resourceKinds[this.kind].typeName, bytes, clusterNames);
+    return result.ok && result.resource.pendingModules.length === 0 ? result.resource : undefined;
+  }
+
+  #apply(name: string, entry: Entry<K>, resource: AcceptedResource<K>): void {
+    if (entry.isRefused) this.#status = withoutRefusal(this.#status, name);
+    this.#entries.set(name, { ...entry, resource, isRefused: false });
+  }
+
   #retryPending(): void {
     const work = this.#work;
     if (work === undefined || work.pending.size === 0 || work.next < work.update.resources.length) return;
     for (const given of work.update.resources) {
-      const name = given.name || firstText(given.bytes);
+      const { name } = given;
       if (!work.pending.delete(name)) continue;
       work.accepted.delete(name);
       this.#readOne(work, given);
@@ -320,32 +374,6 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
   }
 }
 
-/** Field 1, which is the name in every kind of resource, where it comes first as encoders write it; else "". */
-function firstText(bytes: Uint8Array): string {
-  if (bytes[0] !== 0x0a) return "";
-  let length = 0;
-  let at = 1;
-  for (let shift = 0; shift < 28; shift += 7) {
-    const byte = bytes[at++] ?? 0;
-    length |= (byte & 0x7f) << shift;
-    if (byte < 0x80) break;
-  }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", at, at + length);
-}
-
 function resourcesOf<K extends ResourceKind>(entries: ReadonlyMap<string, Entry<K>>): ReadonlyMap<string, AcceptedResource<K>> {
   return new Map([...entries].map(([name, { resource }]) => [name, resource]));
-}
-
-const detailHeads: Partial<Record<ResourceKind, string>> = {
-  listener: "Error adding/updating listener(s) ",
-  cluster: "Error adding/updating cluster(s) ",
-};
-
-/** Envoy's words: which resources, and of each what is wrong where. */
-function detailOf(kind: ResourceKind, wrong: ReadonlyMap<string, readonly Problem[]>): string {
-  const head = detailHeads[kind] ?? "";
-  const lines = [...wrong].map(([name, problems]) => `${name}: ${problems.map(formatProblem).join("; ")}`);
-  const text = head + lines.join("\n");
-  return text.length <= MAX_DETAIL ? text : `${text.slice(0, MAX_DETAIL)} … (${wrong.size} resources are wrong)`;
 }

@@ -18,6 +18,7 @@ import { assemble, LOG_IMPORT, PRELUDE } from "../unit/wasm/guests.ts";
 import { HTTP2_TARGETS } from "./http2-targets.ts";
 import { pieces } from "./mutate.ts";
 import { clientHelloTarget, derTarget, proxyProtocolTarget } from "./tls-targets.ts";
+import { XDS_TARGETS } from "./xds-targets.ts";
 
 export interface Target {
   readonly corpus: readonly Buffer[];
@@ -263,5 +264,6 @@ export const TARGETS: Readonly<Record<string, () => Target>> = {
   "client-hello": clientHelloTarget,
   "proxy-protocol": proxyProtocolTarget,
   der: derTarget,
+  ...XDS_TARGETS,
   bootstrap: () => ({ corpus: BOOTSTRAPS, tokens: YAML_TOKENS, run: bootstrap }),
 };

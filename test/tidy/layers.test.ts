@@ -20,11 +20,28 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   router: ["base", "config", "stats", "net", "http", "upstream"],
   // The only place where wasm meets HTTP.
   extensions: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router"],
+  // Fetches modules; knows no configuration but where a module is.
+  modules: ["base", "config", "stats"],
   // Gets the extensions' parsers and the modules as interfaces of config/extension.ts.
   xds: ["base", "config", "stats", "protos"],
   // Gets read-only views.
   admin: ["base", "config", "stats"],
-  server: ["base", "config", "stats", "net", "http", "http1", "http2", "wasm", "upstream", "router", "extensions", "xds", "admin"],
+  server: [
+    "base",
+    "config",
+    "stats",
+    "net",
+    "http",
+    "http1",
+    "http2",
+    "wasm",
+    "upstream",
+    "router",
+    "extensions",
+    "modules",
+    "xds",
+    "admin",
+  ],
   cli: ["base", "config", "stats", "xds", "server"],
   main: ["cli", "server"],
   // The library for programs that embed the host.
@@ -37,9 +54,9 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   // Patterns of tags, which have groups: RE2's own engine.
   stats: ["re2js"],
   net: ["koffi"],
-  // protobufjs writes the wire format that its generated code reads.
+  // protobufjs writes the wire format that its generated code reads; streams from a control plane are gRPC.
   xds: ["@grpc/grpc-js", "protobufjs", "yaml"],
-  server: ["@grpc/grpc-js", "pino"],
+  server: ["pino"],
 };
 
 /** "host/http/codec.ts" → "http", "host/main.ts" → "main"; undefined: not in host. */
@@ -137,5 +154,22 @@ test("config is plain data", () => {
         )
         .map(({ line, place }) => `${place}: ${line.trim()}`),
     );
+  assert.equal(report(findings), "");
+});
+
+// The client of a control plane knows no resource: what it needs of its folder is named here.
+test("streams see the clock and the codecs of xds, and the configuration sees of streams the contract", () => {
+  const sources = readSources(["host"], /\.ts$/);
+  const inside = (path: string): boolean => path.startsWith("host/xds/streams/");
+  const allowed = ["host/xds/clock", "host/xds/protos"];
+  const findings = sources.flatMap((source) =>
+    importsOf(source)
+      .filter(({ target }) => {
+        const name = target.replace(/\.[jt]s$/, "");
+        if (inside(source.path)) return name.startsWith("host/xds/") && !inside(`${name}.ts`) && !allowed.includes(name);
+        return source.path.startsWith("host/xds/") && inside(`${name}.ts`) && name !== "host/xds/streams/contract";
+      })
+      .map(({ line, target }) => `${source.path}:${line}: -> ${target}`),
+  );
   assert.equal(report(findings), "");
 });

@@ -1,6 +1,7 @@
 // extensions.wasm.v3.PluginConfig and VmConfig.
 import type { AnyReader, ConfigReader, ParseContext } from "../../config/extension.ts";
 import type { FailurePolicy, PluginConfig } from "../../config/plugin.ts";
+import { isAgentVariable, parseRemoteCode } from "./remote-code.ts";
 
 /** undefined after a refusal. */
 export function parsePluginConfig(reader: ConfigReader, ctx: ParseContext): PluginConfig | undefined {
@@ -12,7 +13,7 @@ export function parsePluginConfig(reader: ConfigReader, ctx: ParseContext): Plug
   checkRuntime(vm);
   const code = vm.message("code");
   if (code === undefined) vm.refuse("code", "value is required");
-  const module = code === undefined ? undefined : resolveCode(code, ctx);
+  const module = code === undefined ? undefined : resolveCode(code, vm, reader.text("name"), ctx);
   const capabilities = vm.message("capability_restriction_config") ?? reader.message("capability_restriction_config");
   const allowed = capabilities?.messageMap("allowed_capabilities").map(([name]) => name);
   const backOff = reader.message("reload_config")?.message("backoff");
@@ -41,11 +42,14 @@ function checkRuntime(vm: ConfigReader): void {
   if (runtime !== "" && runtime !== "envoy.wasm.runtime.v8") vm.refuse("runtime", `not implemented: ${runtime}; envoy.wasm.runtime.v8 is`);
 }
 
-function resolveCode(code: ConfigReader, ctx: ParseContext): { readonly sha256: string; readonly source: string } | undefined {
-  if (code.has("remote")) {
-    code.refuse("remote", "not implemented: give local.filename");
-    return undefined;
-  }
+function resolveCode(
+  code: ConfigReader,
+  vm: ConfigReader,
+  resource: string,
+  ctx: ParseContext,
+): { readonly sha256: string; readonly source: string } | undefined {
+  const remote = code.message("remote");
+  if (remote !== undefined) return resolveRemote(remote, vm.message("environment_variables"), resource, ctx);
   const local = code.message("local");
   if (local === undefined) return undefined;
   const kind = local.which("specifier") ?? "";
@@ -61,6 +65,21 @@ function resolveCode(code: ConfigReader, ctx: ParseContext): { readonly sha256: 
   if ("pending" in resolved) return { sha256: "", source: resolved.pending };
   if (!("problem" in resolved)) return resolved;
   local.refuse(kind, resolved.problem);
+  return undefined;
+}
+
+function resolveRemote(
+  reader: ConfigReader,
+  variables: ConfigReader | undefined,
+  resource: string,
+  ctx: ParseContext,
+): { readonly sha256: string; readonly source: string } | undefined {
+  const code = parseRemoteCode(reader, variables, resource);
+  if (code === undefined) return undefined;
+  const resolved = ctx.modules.resolve(code, reader.path);
+  if ("pending" in resolved) return { sha256: "", source: resolved.pending };
+  if (!("problem" in resolved)) return resolved;
+  reader.refuse("", resolved.problem);
   return undefined;
 }
 
@@ -83,7 +102,7 @@ function parseEnvironment(reader: ConfigReader | undefined, ctx: ParseContext): 
   const variables = new Map<string, string>();
   for (const key of reader.texts("host_env_keys")) {
     const value = ctx.environment[key];
-    if (value !== undefined) variables.set(key, value);
+    if (value !== undefined && !isAgentVariable(key)) variables.set(key, value);
   }
   for (const [key, value] of reader.textMap("key_values")) {
     if (reader.texts("host_env_keys").includes(key)) {
@@ -93,7 +112,7 @@ function parseEnvironment(reader: ConfigReader | undefined, ctx: ParseContext): 
       );
     }
     // What istiod tells its agent about image pulls is not for modules.
-    if (!key.startsWith("ISTIO_META")) variables.set(key, value);
+    if (!isAgentVariable(key)) variables.set(key, value);
   }
   return [...variables];
 }

@@ -1,7 +1,7 @@
 // /_wasm/filters: what became of each plugin.
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { AdminPlugin } from "../../../host/admin/views.ts";
+import type { AdminModule, AdminPlugin } from "../../../host/admin/views.ts";
 import { ask, fakeViews } from "./support.ts";
 
 const loaded = { workerId: 1, isLoaded: true, sha256: "ab", failure: "" };
@@ -12,6 +12,7 @@ const plugin: AdminPlugin = {
   source: "/etc/plugins/a.yaml",
   sha256: "ab",
   acceptedAtMs: 0,
+  fetching: undefined,
   workers: [loaded, { ...loaded, workerId: 2 }],
   rejected: undefined,
   json: { kind: "WasmPlugin" },
@@ -50,11 +51,30 @@ test("states of a plugin", () => {
       { sha256: undefined, acceptedAtMs: undefined, workers: [] },
       { sha256: null, since: null, loaded: "0 of 2 workers", loaded_workers: 0 },
     ],
+    [{ fetching: "oci://r/a:1" }, { fetching: "oci://r/a:1" }],
   ];
   for (const [changes, expected] of cases) {
     const answer = ask(fakeViews({ plugins: () => [{ ...plugin, ...changes }] }), "/_wasm/filters");
-    assert.deepEqual(JSON.parse(answer.body), { filters: [{ ...summary, ...expected }] });
+    assert.deepEqual(JSON.parse(answer.body), { filters: [{ ...summary, ...expected }], modules: [] });
   }
+});
+
+test("modules that are fetched", () => {
+  const none = { sha256: undefined, problem: undefined, retryAtMs: undefined };
+  const modules: readonly AdminModule[] = [
+    { ...none, url: "oci://r/a:1", state: "fetching" },
+    { ...none, url: "oci://r/b:1", state: "ready", sha256: "ab" },
+    { ...none, url: "oci://r/c:1", state: "failed", problem: "got 404", retryAtMs: 1000 },
+  ];
+  const answer = ask(fakeViews({ modules: () => modules }), "/_wasm/filters");
+  assert.deepEqual(JSON.parse(answer.body), {
+    filters: [],
+    modules: [
+      { url: "oci://r/a:1", state: "fetching", sha256: null },
+      { url: "oci://r/b:1", state: "ready", sha256: "ab" },
+      { url: "oci://r/c:1", state: "failed", sha256: null, problem: "got 404", next_attempt: "1970-01-01T00:00:01.000Z" },
+    ],
+  });
 });
 
 test("one plugin by its id, the last part of it, or its name", () => {

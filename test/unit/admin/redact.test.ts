@@ -81,6 +81,7 @@ test("no endpoint shows a secret that the configuration holds", () => {
         source: "p.yaml",
         sha256: "ab",
         acceptedAtMs: 0,
+        fetching: `https://x/m.wasm Bearer ${canary}`,
         workers: [{ workerId: 1, isLoaded: false, sha256: "ab", failure: `refused {"x": 1} Bearer ${canary}` }],
         rejected: { atMs: 0, problems: [{ path: "", reason: key.replace("MIIcanary", canary) }] },
         json: { spec: { pluginConfig: { apiKey: canary } } },

@@ -176,6 +176,7 @@ export function fakeViews(changes: Partial<AdminViews> = {}): FakeViews {
     ],
     resources: () => [],
     plugins: () => [],
+    modules: () => [],
     certificates: () => [],
     runtime: () => ({}),
     memory: () => ({ allocatedBytes: 1, heapSizeBytes: 2, heapFreeBytes: 3, physicalBytes: 4 }),

@@ -113,3 +113,14 @@ test("a verdict is given once; a plugin that is good again is taken", async () =
   assert.deepEqual(shown(deployed), ["l: r=v3@m1"]);
   assert.equal(subject.plugins[0].refusal, undefined);
 });
+
+test("a plugin whose module is being fetched goes through without a verdict", async () => {
+  const { gate: subject, refused } = gate();
+  const absent = listener("l", [wasm(plugin("p", "", "v1"))]);
+  const { snapshot: first, modules } = await subject.admit(snapshot(absent));
+  assert.equal(first.listeners[0], absent);
+  assert.equal(modules.size, 0);
+  assert.deepEqual([refused, subject.plugins], [[], []]);
+  const there = await subject.admit(snapshot(listener("l", [wasm(plugin("p", "m1", "v1"))])));
+  assert.deepEqual(shown(there.snapshot), ["l: p=v1@m1"]);
+});

@@ -85,9 +85,13 @@ test("a resource becomes the plugin that istiod would make of it", (t) => {
 
 const refused: readonly (readonly [Json, ...string[]])[] = [
   [resource({}), "spec.url: value is required"],
-  [resource({ url: "oci://r/x:1" }), "spec.url: oci:// is not implemented: give file://"],
-  [resource({ url: "registry/x:1" }), "spec.url: oci:// is not implemented: give file://"],
-  [resource({ url: "https://x/y.wasm" }), "spec.url: https:// is not implemented: give file://"],
+  [resource({ url: "ftp://x/y.wasm" }), "spec.url: ftp:// is not implemented: give file://, http://, https:// or oci://"],
+  [resource({ url: "https://:1:2/" }), "spec.url: not a URL: https://:1:2/"],
+  [
+    resource({ url: "./m.wasm", imagePullPolicy: "Never" }),
+    'spec.image_pull_policy: unknown enum value "Never"; one of UNSPECIFIED_POLICY, IfNotPresent, Always',
+  ],
+  [resource({ url: "oci://r/x", imagePullSecret: "../x" }), "spec.image_pull_secret: not the name of a secret"],
   [resource({ url: "./m.wasm", sha256: "0".repeat(64) }), /^spec\.sha256: module has sha256 [0-9a-f]{64}, not 0{64}: /.source],
   [
     resource({ url: "./m.wasm", sha256: "abc" }),

@@ -26,6 +26,12 @@ const fileLog = (config: Readonly<Record<string, Json>>, more: Readonly<Record<s
 const header = (key: string, more: Readonly<Record<string, Json>> = {}): Json => [{ header: { key, value: "v" }, ...more }];
 const wasm = (config: Readonly<Record<string, Json>>): Json => [{ name: "w", typed_config: { "@type": types.wasm, config } }, routerFilter];
 
+const remotePath = `${M}.http_filters[0].typed_config.config.vm_config.code.remote`;
+const remote = (source: Readonly<Record<string, Json>>, uri: Readonly<Record<string, Json>> = {}): Readonly<Record<string, Json>> => {
+  const http_uri = { uri: "http://x/m.wasm", cluster: "service", timeout: "1s", ...uri };
+  return { vm_config: { code: { remote: { http_uri, sha256: "0".repeat(64), ...source } } } };
+};
+
 const check = (of: object): Json => ({ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, ...of }) as Json;
 
 export const rejections: readonly Rejection[] = [
@@ -531,11 +537,21 @@ export const rejections: readonly Rejection[] = [
     "not implemented: envoy.wasm.runtime.wasmtime; envoy.wasm.runtime.v8 is",
     `${M}.http_filters[0].typed_config.config.vm_config.runtime`,
   ),
+  one(`${M}.http_filters`, wasm(remote({})), "modules are not fetched here: http://x/m.wasm", remotePath),
+  one(`${M}.http_filters`, wasm(remote({ sha256: "a" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
+  one(`${M}.http_filters`, wasm(remote({ sha256: "nil" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
+  one(`${M}.http_filters`, wasm(remote({}, { uri: "m.wasm" })), "not a URL: m.wasm", `${remotePath}.http_uri.uri`),
   one(
     `${M}.http_filters`,
-    wasm({ vm_config: { code: { remote: { http_uri: { uri: "http://x", cluster: "service", timeout: "1s" }, sha256: "a" } } } }),
-    "not implemented: give local.filename",
-    `${M}.http_filters[0].typed_config.config.vm_config.code.remote`,
+    wasm(remote({}, { uri: "oci://x/m" })),
+    "unsupported Wasm module downloading URL scheme: oci",
+    `${remotePath}.http_uri.uri`,
+  ),
+  one(
+    `${M}.http_filters`,
+    wasm(remote({ sha256: "nil" }, { uri: "oci://x/m", cluster: "_" })),
+    "modules are not fetched here: oci://x/m",
+    remotePath,
   ),
   one(
     `${M}.http_filters`,

@@ -3,11 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import type { LiveModuleSource, RemoteModuleSource } from "../../../host/config/extension.ts";
+import type { RemoteCode, ResolvedModule } from "../../../host/config/module-code.ts";
 import type { XdsClock, XdsLog } from "../../../host/xds/clock.ts";
 import type { XdsServices } from "../../../host/xds/context.ts";
 import { builtInExtensions } from "../../../host/xds/extensions.ts";
 import type { Json } from "../../../host/xds/message.ts";
-import { createFileModuleSource, type FileModuleSource } from "../../../host/xds/module-source.ts";
+import { createFileModuleSource } from "../../../host/xds/module-source.ts";
 
 /** The eight bytes of an empty module, and a tail that makes modules differ. */
 export function moduleBytes(tail = ""): Uint8Array {
@@ -16,7 +18,7 @@ export function moduleBytes(tail = ""): Uint8Array {
   return Buffer.concat([Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 0, payload.length]), payload]);
 }
 
-export function testServices(environment: Readonly<Record<string, string>> = {}): XdsServices & { readonly modules: FileModuleSource } {
+export function testServices(environment: Readonly<Record<string, string>> = {}): XdsServices & { readonly modules: LiveModuleSource } {
   return {
     checkRegex: (regex) => (regex.includes("(?=") ? "invalid perl operator: (?=" : undefined),
     checkFormat: (format) => (/%BOGUS/.test(format) ? "Not supported field in StreamInfo: BOGUS" : undefined),
@@ -27,6 +29,39 @@ export function testServices(environment: Readonly<Record<string, string>> = {})
 }
 
 export const silentLog: XdsLog = { info: () => undefined, warn: () => undefined };
+
+/** Answers about remote modules as a test gives them. */
+export class FakeRemote implements RemoteModuleSource {
+  readonly answers = new Map<string, ResolvedModule>();
+  readonly asked: RemoteCode[] = [];
+  readonly #listeners = new Set<() => void>();
+  #isChanged = false;
+
+  resolve(code: RemoteCode): ResolvedModule {
+    this.asked.push(code);
+    return this.answers.get(code.url) ?? { pending: code.url };
+  }
+  /** A fetch ended. */
+  end(url: string, answer: ResolvedModule): void {
+    this.answers.set(url, answer);
+    this.#isChanged = true;
+    for (const listener of this.#listeners) listener();
+  }
+  refresh(): boolean {
+    const isChanged = this.#isChanged;
+    this.#isChanged = false;
+    return isChanged;
+  }
+  bytesOf(): undefined {}
+  release(): void {}
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+}
 
 /** Time that moves when it is told to. */
 export function manualClock(): XdsClock & { advance(ms: number): void } {
