@@ -152,6 +152,8 @@ export interface HttpConnectionManager {
   readonly streamErrorOnInvalidHttpMessage: boolean;
   readonly schemeOverwrite: string | undefined;
   readonly appendXForwardedPort: boolean;
+  /** Percentages; undefined: requests are not marked as traced or not. */
+  readonly tracing?: { readonly client: number; readonly random: number; readonly overall: number } | undefined;
   readonly appendLocalOverload: boolean;
   /** upgrade type (lower case) → enabled. */
   readonly upgrades: Readonly<Record<string, boolean>>;

@@ -11,6 +11,7 @@ import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
 import { originalDestination } from "./cases/original-dst.ts";
+import { traceReasons } from "./cases/trace-reason.ts";
 import { tcpGroups } from "./cases/tcp.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
@@ -66,6 +67,7 @@ const GROUPS: readonly ParityGroup[] = [
   ...listenerFilters,
   ...tcpGroups,
   ...originalDestination,
+  ...traceReasons,
   ...wasmNetwork,
 ];
 

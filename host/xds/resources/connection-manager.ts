@@ -95,6 +95,7 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
     stripTrailingHostDot: reader.flag("strip_trailing_host_dot"),
     streamErrorOnInvalidHttpMessage: reader.flag("stream_error_on_invalid_http_message"),
     schemeOverwrite: parseScheme(reader.message("scheme_header_transformation")),
+    tracing: parseTracing(reader.message("tracing")),
     appendXForwardedPort: reader.flag("append_x_forwarded_port"),
     appendLocalOverload: reader.flag("append_local_overload"),
     upgrades: parseUpgrades(reader),
@@ -137,6 +138,21 @@ function checkRequestIdExtension(reader: ConfigReader): void {
   }
   // pack_trace_reason marks the id of a traced request; use_request_id_for_trace_sampling reads the mark.
   config.message.ignore("pack_trace_reason", "use_request_id_for_trace_sampling");
+}
+
+/** Without a provider there is nobody to send spans to; requests are marked all the same. */
+function parseTracing(reader: ConfigReader | undefined): HttpConnectionManager["tracing"] {
+  if (reader === undefined) return undefined;
+  const provider = reader.message("provider");
+  if (provider !== undefined) {
+    provider.ignore("typed_config");
+    reader.refuse("provider", `not implemented: ${provider.text("name")}`);
+  }
+  // What spans hold.
+  reader.ignore("verbose", "max_path_tag_length", "custom_tags", "spawn_upstream_span", "operation", "upstream_operation");
+  reader.ignore("no_context_propagation");
+  const percent = (field: string): number => reader.message(field)?.number("value") ?? 100;
+  return { client: percent("client_sampling"), random: percent("random_sampling"), overall: percent("overall_sampling") };
 }
 
 function parseForwardClientCert(reader: ConfigReader): HttpConnectionManager["forwardClientCertDetails"] {
