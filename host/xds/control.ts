@@ -279,7 +279,8 @@ export class ConfigControl {
     const listeners = [...this.#staticListeners, ...this.#dynamic(this.#lds, this.#staticListeners)];
     const { clusters: staticClusters, bootstrap } = this.#options.loaded;
     const clusters = [...staticClusters, ...this.#dynamic(this.#cds, staticClusters)];
-    this.#follow([...clusters, ...listeners, ...this.#builder.active]);
+    const before = this.#builder.active;
+    this.#follow([...clusters, ...listeners, ...before]);
     this.#mismatches.clear();
     this.#builder.update({
       clusters,
@@ -292,6 +293,9 @@ export class ConfigControl {
       runtime: bootstrap.layeredRuntime,
       decorate: (listener) => this.#decorate(listener),
     });
+    // What only the version before depended on must not wait for the next change to be forgotten: its name may mean something else then.
+    const after = new Set(this.#builder.active);
+    if (before.some((resource) => !after.has(resource))) this.#follow([...clusters, ...listeners, ...after]);
     this.#watchAll();
     this.#order.update();
   }

@@ -394,3 +394,22 @@ test("a ConfigMap's ..data link is followed", (t) => {
     ["two"],
   );
 });
+
+test("what only a listener that is gone depended on is forgotten at once", (t) => {
+  const folder = temporaryFolder(t);
+  const [lds, rds] = [join(folder, "lds.json"), join(folder, "rds.json")];
+  const listener = listenerJson("in", { rds: { config_source: pathSource(rds), route_config_name: "r" } });
+  writeFileSync(rds, response(types.routes, routesJson("r", "a")));
+  writeFileSync(lds, response(types.listener, listener));
+  const { control } = start(t, { dynamic_resources: { lds_config: pathSource(lds) } });
+  assert.deepEqual(
+    control.subscriptions.map(({ path }) => path),
+    [lds, rds],
+  );
+  writeFileSync(lds, response(types.listener));
+  control.refresh();
+  assert.deepEqual(
+    control.subscriptions.map(({ path }) => path),
+    [lds],
+  );
+});

@@ -538,6 +538,7 @@ export const rejections: readonly Rejection[] = [
     `${M}.http_filters[0].typed_config.config.vm_config.runtime`,
   ),
   one(`${M}.http_filters`, wasm(remote({})), "modules are not fetched here: http://x/m.wasm", remotePath),
+  one(`${M}.http_filters`, wasm(remote({ sha256: "" })), "value length must be at least 1 characters", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({ sha256: "a" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({ sha256: "nil" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({}, { uri: "m.wasm" })), "not a URL: m.wasm", `${remotePath}.http_uri.uri`),
