@@ -8,6 +8,7 @@ import type { ConfigSource, LiveModuleSource } from "../config/extension.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
+import { pluginsOf } from "../config/wasm-filters.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
 import type { Dependency, XdsServices } from "./context.ts";
@@ -147,6 +148,20 @@ export class ConfigControl {
     if (this.#plugins?.refresh(isModuleChanged)) this.#sortPlugins(this.#plugins.plugins);
     this.#build();
     this.#report();
+  }
+
+  /** Digests of the modules that resources name, in force or waiting: their bytes are still wanted. */
+  get moduleDigests(): ReadonlySet<string> {
+    const digests = new Set<string>();
+    const listeners = [...this.#staticListeners, ...(this.#lds?.resources.values() ?? []), ...this.#builder.active];
+    for (const { kind, config } of listeners)
+      if (kind === "listener") for (const { plugin } of pluginsOf(config)) digests.add(plugin.sha256);
+    for (const subscription of this.#all) {
+      if (subscription.kind !== "extension_config") continue;
+      for (const { config } of subscription.resources.values()) if (config.kind === "wasm") digests.add(config.plugin.sha256);
+    }
+    for (const { filter } of this.#plugins?.plugins ?? []) digests.add(filter.plugin.sha256);
+    return digests;
   }
 
   /** One for each file of resources. */
