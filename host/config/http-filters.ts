@@ -83,11 +83,9 @@ export interface HeaderPropagation {
 
 /** istio.stats. */
 export interface IstioStatsConfig {
-  /** Default "istio". */
-  readonly statPrefix: string;
   readonly disableHostHeaderFallback: boolean;
   /** How often an open connection's bytes are counted; default 5 s. */
   readonly tcpReportingMs: number;
-  /** In order; "" names all. */
+  /** In order; "" names all for tags_to_remove. */
   readonly metrics: readonly { readonly name: string; readonly drop: boolean; readonly tagsToRemove: readonly string[] }[];
 }

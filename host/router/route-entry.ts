@@ -17,6 +17,7 @@ import type { RouteView } from "../http/filter.ts";
 import type { HeaderMap } from "../http/header-map.ts";
 import { isGrpcRequest } from "../http/grpc.ts";
 import type { StreamInfo } from "../http/stream-info.ts";
+import { configOf } from "./filter-overrides.ts";
 import { HeaderMutation } from "./header-mutation.ts";
 import {
   compileFraction,
@@ -71,12 +72,6 @@ function compilePath(route: Route): PathTest {
     case "connect_matcher":
       return () => false;
   }
-}
-
-/** At most one: what `level` says of a filter beyond whether it is there. */
-function configOf(level: PerFilterConfig, filterName: string): readonly unknown[] {
-  const config = Object.hasOwn(level, filterName) ? level[filterName].config : undefined;
-  return config === undefined ? [] : [config];
 }
 
 export interface RouteContext {

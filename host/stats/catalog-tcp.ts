@@ -36,7 +36,7 @@ export const TCP_GROUPS: readonly StatGroup[] = [
     stats: [["series_overflow", "counter", "", "Requests and reports whose labels were new when there were too many already"]],
   },
   {
-    prefix: "istiocustom.<stat_prefix>_",
+    prefix: "istiocustom.istio_",
     about: "The standard metrics of Istio, one for each set of labels; in Prometheus without istiocustom, with labels",
     stats: [
       ["requests_total;.;<labels>", "counter", "", "Requests"],

@@ -60,6 +60,8 @@ function labels(given: Readonly<Record<string, string>>, isTcp = false): Labels 
     "connection_security_policy",
   ];
   const unset: Readonly<Record<string, string>> = {
+    source_canonical_revision: "latest",
+    destination_canonical_revision: "latest",
     response_code: "200",
     grpc_response_status: "",
     response_flags: "-",
@@ -128,6 +130,8 @@ const CASES: readonly Case[] = [
     labels: {
       reporter: "destination",
       ...workload("destination", "own"),
+      destination_service: "own",
+      destination_service_name: "own",
       destination_service_namespace: "ns",
       connection_security_policy: "none",
     },
@@ -155,6 +159,7 @@ const CASES: readonly Case[] = [
       ...service,
       destination_workload: "w",
       destination_workload_namespace: "ns2",
+      destination_service_namespace: "ns2",
       destination_canonical_service: "c",
       destination_canonical_revision: "r",
       destination_cluster: "k",
@@ -165,7 +170,7 @@ const CASES: readonly Case[] = [
     direction: "OUTBOUND",
     cluster: SERVICE,
     config: { metrics: [{ name: "requests_total", tags_to_remove: ["response_code"] }, { tags_to_remove: ["source_app"] }] },
-    labels: { reporter: "source", ...workload("source", "own"), ...service },
+    labels: { reporter: "source", ...workload("source", "own"), ...service, destination_service_namespace: "unknown" },
     without: ["response_code", "source_app"],
   },
 ];
@@ -242,7 +247,7 @@ test("connections", async (t) => {
 
 test("peers that say something else each time are counted as unknown, and there is an end to that too", () => {
   const store = new StatsStore(() => {});
-  const recorder = new StatsRecorder({ statPrefix: "istio", disableHostHeaderFallback: false, tcpReportingMs: 0, metrics: [] }, store);
+  const recorder = new StatsRecorder({ disableHostHeaderFallback: false, tcpReportingMs: 0, metrics: [] }, store);
   const series = new Set<unknown>();
   for (let i = 0; i < 3000; i++) {
     series.add(

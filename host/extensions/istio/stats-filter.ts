@@ -31,7 +31,7 @@ class IstioStats {
     this.labels = new LabelSource(reporter, !config.disableHostHeaderFallback, ctx.node);
     const version = ctx.node.metadata.ISTIO_VERSION;
     const build = [["component", "proxy"] as const, ["tag", typeof version === "string" ? version : "unknown"] as const];
-    ctx.stats.gauge(labelledName(`${config.statPrefix}_build`, build)).set(1);
+    ctx.stats.gauge(labelledName("istio_build", build)).set(1);
   }
 
   find(info: StreamInfo, protocol: "http" | "grpc" | "tcp"): Series | undefined {
@@ -86,7 +86,8 @@ class IstioTcpStatsFilter implements NetworkFilter, TimerOwner {
   private readonly stats: IstioStats;
   private readonly info: StreamInfo;
   private readonly timer = new Timer(this, 0);
-  private isOpened = false;
+  /** The labels of the first report stay: what is opened and closed belongs together. */
+  private series: Series | undefined = undefined;
   private received = 0;
   private sent = 0;
 
@@ -114,13 +115,15 @@ class IstioTcpStatsFilter implements NetworkFilter, TimerOwner {
     this.report()?.add("tcp_connections_closed_total", 1);
   }
 
-  /** What came since the last time. Labels may change between: the peer says later who it is. */
+  /** What came since the last time. */
   private report(): Series | undefined {
     const { info } = this;
-    const series = this.stats.find(info, "tcp");
+    if (this.series === undefined) {
+      this.series = this.stats.find(info, "tcp");
+      this.series?.add("tcp_connections_opened_total", 1);
+    }
+    const { series } = this;
     if (series === undefined) return undefined;
-    if (!this.isOpened) series.add("tcp_connections_opened_total", 1);
-    this.isOpened = true;
     series.add("tcp_received_bytes_total", info.bytesReceived - this.received);
     series.add("tcp_sent_bytes_total", info.bytesSent - this.sent);
     this.received = info.bytesReceived;

@@ -3,7 +3,7 @@
 import type { Node } from "../../config/snapshot.ts";
 import { formatResponseFlags } from "../../http/response-flags.ts";
 import type { StreamInfo } from "../../http/stream-info.ts";
-import type { TlsInfo } from "../../net/tls-info.ts";
+import type { Certificate } from "../../net/certificate.ts";
 import { ownWorkload, type Workload } from "../../net/workload.ts";
 import { peersOf } from "./peers.ts";
 
@@ -14,11 +14,26 @@ export type Reporter = "source" | "destination";
 interface Service {
   readonly host: string;
   readonly name: string;
-  readonly namespace: string;
 }
 
+/** What is said of one side: by itself, and by its certificate. */
+interface Side {
+  readonly workload: Workload | undefined;
+  readonly namespace: string;
+  readonly principal: string;
+}
+
+/** Clusters for what no service is known of. */
+const CATCH_ALL: ReadonlySet<string> = new Set([
+  "BlackHoleCluster",
+  "PassthroughCluster",
+  "InboundPassthroughCluster",
+  "InboundPassthroughClusterIpv4",
+  "InboundPassthroughClusterIpv6",
+]);
+
 const UNKNOWN = "unknown";
-const or = (value: string): string => (value === "" ? UNKNOWN : value);
+const or = (value: string | undefined): string => value || UNKNOWN;
 
 export class LabelSource {
   private readonly reporter: Reporter;
@@ -34,38 +49,43 @@ export class LabelSource {
   /** `isKnown` false: nothing that a peer or a client chooses, for when there are too many of them already. */
   labels(info: StreamInfo, protocol: "http" | "grpc" | "tcp", isKnown: boolean): Labels {
     const isSource = this.reporter === "source";
-    const peer = isKnown ? this.peer(info, isSource) : undefined;
-    const source = isSource ? this.own : peer;
-    const destination = isSource ? peer : this.own;
+    const { own } = this;
     const tls = isSource ? info.upstreamTls : info.connection.tls;
-    const [ownPrincipal, peerPrincipal] = [principal(tls, false), isKnown ? principal(tls, true) : UNKNOWN];
-    const service = this.service(info, destination, isKnown && protocol !== "tcp");
+    const ownPrincipal = principal(tls?.local);
+    const peerPrincipal = isKnown ? principal(tls?.peer) : "";
+    const peer = isKnown ? this.peer(info, isSource) : undefined;
+    const ownSide: Side = { workload: own, namespace: own.namespace, principal: ownPrincipal };
+    // A certificate proves the namespace; without one there is what the peer says.
+    const peerSide: Side = { workload: peer, namespace: namespaceOf(peerPrincipal) || (peer?.namespace ?? ""), principal: peerPrincipal };
+    const [source, destination] = isSource ? [ownSide, peerSide] : [peerSide, ownSide];
+    const service = this.service(info, isKnown && protocol !== "tcp");
+    const fallback = isSource ? "" : own.canonicalName;
+    const policy = isSource ? UNKNOWN : ownPrincipal !== "" && principal(tls?.peer) !== "" ? "mutual_tls" : "none";
     return [
       ["reporter", this.reporter],
-      ["source_workload", or(source?.workloadName ?? "")],
-      ["source_canonical_service", or(source?.canonicalName ?? "")],
-      ["source_canonical_revision", or(source?.canonicalRevision ?? "")],
-      ["source_workload_namespace", or(source?.namespace ?? "")],
-      ["source_principal", isSource ? ownPrincipal : peerPrincipal],
-      ["source_app", or(source?.appName ?? "")],
-      ["source_version", or(source?.appVersion ?? "")],
-      ["source_cluster", or(source?.clusterName ?? "")],
-      ["destination_workload", or(destination?.workloadName ?? "")],
-      ["destination_workload_namespace", or(destination?.namespace ?? "")],
-      ["destination_principal", isSource ? peerPrincipal : ownPrincipal],
-      ["destination_app", or(destination?.appName ?? "")],
-      ["destination_version", or(destination?.appVersion ?? "")],
-      ["destination_service", or(service.host)],
-      ["destination_canonical_service", or(destination?.canonicalName ?? "")],
-      ["destination_canonical_revision", or(destination?.canonicalRevision ?? "")],
-      ["destination_service_name", or(service.name)],
-      ["destination_service_namespace", or(service.namespace)],
-      ["destination_cluster", or(destination?.clusterName ?? "")],
+      ["source_workload", or(source.workload?.workloadName)],
+      ["source_canonical_service", or(source.workload?.canonicalName)],
+      ["source_canonical_revision", source.workload?.canonicalRevision || "latest"],
+      ["source_workload_namespace", or(source.namespace)],
+      ["source_principal", or(source.principal)],
+      ["source_app", or(source.workload?.appName)],
+      ["source_version", or(source.workload?.appVersion)],
+      ["source_cluster", or(source.workload?.clusterName)],
+      ["destination_workload", or(destination.workload?.workloadName)],
+      ["destination_workload_namespace", or(destination.namespace)],
+      ["destination_principal", or(destination.principal)],
+      ["destination_app", or(destination.workload?.appName)],
+      ["destination_version", or(destination.workload?.appVersion)],
+      ["destination_service", or(service.host || fallback)],
+      ["destination_canonical_service", or(destination.workload?.canonicalName)],
+      ["destination_canonical_revision", destination.workload?.canonicalRevision || "latest"],
+      ["destination_service_name", or(service.name || fallback)],
+      ["destination_service_namespace", or(destination.namespace)],
+      ["destination_cluster", or(destination.workload?.clusterName)],
       ["request_protocol", protocol],
       ...(protocol === "tcp" ? [] : httpLabels(info, protocol)),
       ["response_flags", formatResponseFlags(info, false)],
-      // The client's side cannot tell what its own proxy's TLS is to the service.
-      ["connection_security_policy", isSource ? UNKNOWN : info.connection.mtls ? "mutual_tls" : "none"],
+      ["connection_security_policy", policy],
     ];
   }
 
@@ -74,14 +94,12 @@ export class LabelSource {
     return isUpstream ? (peers?.upstream ?? workloadOfEndpoint(info.upstreamHostMetadata)) : peers?.downstream;
   }
 
-  private service(info: StreamInfo, destination: Workload | undefined, mayUseHost: boolean): Service {
-    const listed = serviceOfCluster(info.clusterMetadata);
-    if (listed !== undefined) return listed;
-    const namespace = destination?.namespace ?? "";
+  private service(info: StreamInfo, mayUseHost: boolean): Service {
     const host = mayUseHost && this.usesHostHeader ? (info.requestHeaders?.get(":authority") ?? "") : "";
-    if (info.clusterName === "PassthroughCluster" || info.routeName === "allow_any") return { host, name: "PassthroughCluster", namespace };
-    if (info.clusterName === "BlackHoleCluster" || info.routeName === "block_all") return { host, name: "BlackHoleCluster", namespace };
-    return { host, name: host, namespace };
+    if (info.routeName === "block_all") return { host, name: "BlackHoleCluster" };
+    if (info.routeName === "allow_any") return { host, name: "PassthroughCluster" };
+    if (CATCH_ALL.has(info.clusterName)) return { host, name: info.clusterName };
+    return serviceOfCluster(info.clusterMetadata) ?? { host, name: host };
   }
 }
 
@@ -95,9 +113,13 @@ function httpLabels(info: StreamInfo, protocol: "http" | "grpc"): Labels {
 }
 
 /** The first URI of the certificate, which is a SPIFFE identity in a mesh. */
-function principal(tls: TlsInfo | undefined, isPeer: boolean): string {
-  const certificate = isPeer ? tls?.peer : tls?.local;
-  return or(certificate?.names.find((name) => name.kind === "URI")?.text ?? "");
+function principal(certificate: Certificate | undefined): string {
+  return certificate?.names.find((name) => name.kind === "URI")?.text ?? "";
+}
+
+/** "spiffe://td/ns/NAMESPACE/sa/…" */
+function namespaceOf(name: string): string {
+  return /^spiffe:\/\/[^/]*\/ns\/([^/]*)\//.exec(name)?.[1] ?? "";
 }
 
 /** metadata.filter_metadata.istio.services[0] of a cluster. */
@@ -105,7 +127,8 @@ function serviceOfCluster(metadata: Readonly<Record<string, unknown>> | undefine
   const istio = metadata?.istio as { readonly services?: readonly Partial<Service>[] } | undefined;
   const service = Array.isArray(istio?.services) ? (istio.services as readonly Partial<Service>[])[0] : undefined;
   if (service === undefined) return undefined;
-  return { host: service.host ?? "", name: service.name ?? "", namespace: service.namespace ?? "" };
+  const host = service.host ?? "";
+  return { host, name: service.name ?? host.split(".")[0] };
 }
 
 /** What the control plane says of an endpoint whose proxy says nothing: "name;namespace;canonical name;revision;cluster". */

@@ -92,10 +92,10 @@ export class StatsRecorder {
   nameOf(metric: string, labels: Labels): string | undefined {
     let kept = labels;
     for (const { name, drop, tagsToRemove } of this.config.metrics) {
-      if (name !== "" && name !== metric) continue;
-      if (drop) return undefined;
+      if (drop && name === metric) return undefined;
+      if (drop || (name !== "" && name !== metric)) continue;
       kept = kept.filter(([label]) => !tagsToRemove.includes(label));
     }
-    return labelledName(`${this.config.statPrefix}_${metric}`, kept);
+    return labelledName(`istio_${metric}`, kept);
   }
 }

@@ -6,12 +6,11 @@ export const ISTIO_STATS = "stats.PluginConfig";
 
 export function parseIstioStats(reader: ConfigReader): IstioStatsConfig {
   // How names are written is not a matter of configuration any more in Istio either; peers are cached where they are read.
-  reader.ignore("debug", "max_peer_cache_size", "field_separator", "value_separator");
+  reader.ignore("debug", "max_peer_cache_size", "stat_prefix", "field_separator", "value_separator");
   for (const field of ["definitions", "reporter", "rotation_interval", "graceful_deletion_interval"]) {
     if (reader.has(field)) reader.refuse(field, "not implemented");
   }
   return {
-    statPrefix: reader.text("stat_prefix") || "istio",
     disableHostHeaderFallback: reader.flag("disable_host_header_fallback"),
     tcpReportingMs: reader.durationMs("tcp_reporting_duration", 5000),
     metrics: reader.messages("metrics").map((metric) => {
