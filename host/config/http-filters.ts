@@ -80,3 +80,14 @@ export interface PeerMetadataConfig {
 export interface HeaderPropagation {
   readonly skipExternalClusters: boolean;
 }
+
+/** istio.stats. */
+export interface IstioStatsConfig {
+  /** Default "istio". */
+  readonly statPrefix: string;
+  readonly disableHostHeaderFallback: boolean;
+  /** How often an open connection's bytes are counted; default 5 s. */
+  readonly tcpReportingMs: number;
+  /** In order; "" names all. */
+  readonly metrics: readonly { readonly name: string; readonly drop: boolean; readonly tagsToRemove: readonly string[] }[];
+}

@@ -2,7 +2,7 @@
 // extensions.filters.network.http_connection_manager.v3, defaults resolved, durations in milliseconds (0 = off).
 import type { AccessLog, AccessLogFilter, LogFormat } from "./access-log.ts";
 import type { PipeAddress, SocketAddress } from "./cluster.ts";
-import type { FaultConfig, IstioAlpnConfig, PeerMetadataConfig } from "./http-filters.ts";
+import type { FaultConfig, IstioAlpnConfig, IstioStatsConfig, PeerMetadataConfig } from "./http-filters.ts";
 import type { Http2Options } from "./http2.ts";
 import type { ListenerFilterConfig } from "./listener-filter.ts";
 import type { NetworkFilter } from "./network-filter.ts";
@@ -68,6 +68,7 @@ export type HttpFilterConfig =
   | { readonly kind: "fault"; readonly name: string; readonly disabled: boolean; readonly config: FaultConfig }
   | { readonly kind: "istio_alpn"; readonly name: string; readonly disabled: boolean; readonly config: IstioAlpnConfig }
   | { readonly kind: "istio_peer_metadata"; readonly name: string; readonly disabled: boolean; readonly config: PeerMetadataConfig }
+  | { readonly kind: "istio_stats"; readonly name: string; readonly disabled: boolean; readonly config: IstioStatsConfig }
   /** ECDS: the config comes by name from the snapshot's extensionConfigs. */
   | {
       readonly kind: "discovery";
@@ -152,15 +153,24 @@ export interface HttpConnectionManager {
   readonly streamErrorOnInvalidHttpMessage: boolean;
   readonly schemeOverwrite: string | undefined;
   readonly appendXForwardedPort: boolean;
-  /** Percentages; undefined: requests are not marked as traced or not. */
-  readonly tracing?: { readonly client: number; readonly random: number; readonly overall: number } | undefined;
   readonly appendLocalOverload: boolean;
   /** upgrade type (lower case) → enabled. */
   readonly upgrades: Readonly<Record<string, boolean>>;
   readonly accessLogs: readonly AccessLog[];
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
+  /** undefined: whether a request is traced is not decided here. */
+  readonly tracing: TraceSampling | undefined;
   readonly localReply: LocalReplyConfig | undefined;
+}
+
+/** Of requests that ask for it, of all, and of those that either way says to trace; in percent. */
+export interface TraceSampling {
+  readonly clientPercent: number;
+  readonly randomPercent: number;
+  readonly overallPercent: number;
+  /** The request id says so. */
+  readonly packsReason: boolean;
 }
 
 export interface ClientCertDetails {

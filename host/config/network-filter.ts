@@ -1,5 +1,6 @@
 // Network filters as the data plane believes them: envoy.extensions.filters.network.*.v3, defaults resolved, durations in
 // milliseconds (0 = off). The table of extensions in extensions/network-filters.ts says what each kind does.
+import type { IstioStatsConfig } from "./http-filters.ts";
 import type { AccessLog } from "./access-log.ts";
 import type { HttpConnectionManager } from "./listener.ts";
 import type { StringMatcher } from "./matcher.ts";
@@ -15,7 +16,8 @@ export type NetworkFilter =
   | { readonly kind: "wasm"; readonly name: string; readonly plugin: PluginConfig }
   | { readonly kind: "direct_response"; readonly name: string; readonly response: Uint8Array }
   | { readonly kind: "echo"; readonly name: string }
-  | { readonly kind: "istio_metadata_exchange"; readonly name: string; readonly config: MetadataExchangeConfig };
+  | { readonly kind: "istio_metadata_exchange"; readonly name: string; readonly config: MetadataExchangeConfig }
+  | { readonly kind: "istio_stats"; readonly name: string; readonly config: IstioStatsConfig };
 
 /** istio.metadata_exchange: where TLS agreed on `protocol`, peers say who they are. */
 export interface MetadataExchangeConfig {

@@ -16,6 +16,7 @@ import { GrpcStatsFactory } from "./grpc-stats-filter.ts";
 import { GrpcWebFactory } from "./grpc-web-filter.ts";
 import { IstioAlpnFactory } from "./istio/alpn-filter.ts";
 import { PeerMetadataFactory } from "./istio/peer-metadata-filter.ts";
+import { IstioStatsFactory } from "./istio/stats-filter.ts";
 
 export interface FilterContextInfo {
   readonly statPrefix: string;
@@ -116,6 +117,13 @@ const ISTIO_PEER_METADATA: FilterRow<"istio_peer_metadata"> = {
   create: (config, _info, ctx) => new PeerMetadataFactory(config.name, config.config, ctx),
 };
 
+const ISTIO_STATS: FilterRow<"istio_stats"> = {
+  name: "istio.stats",
+  status: "alpha",
+  securityPosture: "robust_to_untrusted_downstream_and_upstream",
+  create: (config, info, ctx) => new IstioStatsFactory(config.name, config.config, info.listener, ctx),
+};
+
 export const HTTP_FILTERS = {
   router: ROUTER,
   wasm: WASM,
@@ -125,6 +133,7 @@ export const HTTP_FILTERS = {
   fault: FAULT,
   istio_alpn: ISTIO_ALPN,
   istio_peer_metadata: ISTIO_PEER_METADATA,
+  istio_stats: ISTIO_STATS,
 } as const;
 
 export function directionNumber(listener: Listener): number {
@@ -154,6 +163,8 @@ function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: Extensio
       return withDisabled(ISTIO_ALPN.create(config, info, ctx), config.disabled);
     case "istio_peer_metadata":
       return withDisabled(ISTIO_PEER_METADATA.create(config, info, ctx), config.disabled);
+    case "istio_stats":
+      return withDisabled(ISTIO_STATS.create(config, info, ctx), config.disabled);
     case "discovery":
       // Nothing came for it, and it has no default.
       return withDisabled(new MissingConfigFactory(config.name), config.disabled);

@@ -11,6 +11,7 @@ import { HttpTerminalFactory } from "./network/http-terminal.ts";
 import { LocalRateLimitFactory } from "./network/local-ratelimit.ts";
 import type { NetworkFilterFactory } from "./network/network-filter-factory.ts";
 import { MetadataExchangeFactory } from "./istio/metadata-exchange.ts";
+import { IstioTcpStatsFactory } from "./istio/stats-filter.ts";
 import { RbacFactory } from "./network/rbac.ts";
 import { SniClusterFactory } from "./network/sni-cluster.ts";
 import { TcpProxyFactory } from "./network/tcp-proxy.ts";
@@ -85,6 +86,12 @@ export const NETWORK_FILTERS: Table = {
     status: "alpha",
     securityPosture: "robust_to_untrusted_downstream_and_upstream",
     create: (filter, { ctx }) => new MetadataExchangeFactory(filter.config, ctx.peerExchange),
+  },
+  istio_stats: {
+    name: "istio.stats",
+    status: "alpha",
+    securityPosture: "robust_to_untrusted_downstream_and_upstream",
+    create: (filter, { ctx, listener }) => new IstioTcpStatsFactory(filter.config, listener, ctx),
   },
   direct_response: {
     name: "envoy.filters.network.direct_response",

@@ -3,9 +3,9 @@
 import type { Random } from "../base/system.ts";
 import type { HttpConnectionManager } from "../config/listener.ts";
 import { type CidrSet, ipFamily } from "../net/cidr.ts";
-import { clearTraceReason, markTraceReason } from "./trace-reason.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
+import { clearTraceReason, decideTracing } from "./trace-sampling.ts";
 
 const HOP_BY_HOP = ["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"];
 
@@ -172,7 +172,7 @@ function setRequestId(headers: HeaderMap, info: StreamInfo, isEdge: boolean, ctx
     if (given === undefined || (isEdge && !preserveExternalRequestId)) id = ctx.random.uuid();
     else if (isEdge) id = clearTraceReason(id);
   }
-  if (tracing !== undefined) id = markTraceReason(id, headers, tracing, ctx.random);
+  if (tracing !== undefined) id = decideTracing(id, headers, tracing, ctx.random);
   info.requestId = id;
   if (id !== (given ?? "")) headers.set("x-request-id", id);
 }

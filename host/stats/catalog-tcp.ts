@@ -31,6 +31,33 @@ export const TCP_GROUPS: readonly StatGroup[] = [
     ],
   },
   {
+    prefix: "istio_stats.",
+    about: "The standard metrics of Istio themselves",
+    stats: [["series_overflow", "counter", "", "Requests and reports whose labels were new when there were too many already"]],
+  },
+  {
+    prefix: "istiocustom.<stat_prefix>_",
+    about: "The standard metrics of Istio, one for each set of labels; in Prometheus without istiocustom, with labels",
+    stats: [
+      ["requests_total;.;<labels>", "counter", "", "Requests"],
+      [
+        "request_duration_milliseconds;.;<labels>",
+        "histogram",
+        "milliseconds",
+        "From the first byte of a request to the last of its response",
+      ],
+      ["request_bytes;.;<labels>", "histogram", "bytes", "Headers and bodies of requests"],
+      ["response_bytes;.;<labels>", "histogram", "bytes", "Headers and bodies of responses"],
+      ["request_messages_total;.;<labels>", "counter", "", "gRPC messages of clients"],
+      ["response_messages_total;.;<labels>", "counter", "", "gRPC messages to clients"],
+      ["tcp_sent_bytes_total;.;<labels>", "counter", "bytes", "Sent to clients of connections"],
+      ["tcp_received_bytes_total;.;<labels>", "counter", "bytes", "Received from clients of connections"],
+      ["tcp_connections_opened_total;.;<labels>", "counter", "", "Connections opened"],
+      ["tcp_connections_closed_total;.;<labels>", "counter", "", "Connections closed"],
+      ["build;.;<labels>", "gauge", "", "1, with the version that the proxy stands for"],
+    ],
+  },
+  {
     prefix: "<stat_prefix>rbac.",
     about: "One for each stat_prefix of the RBAC network filter; the prefix brings its own dot",
     stats: [

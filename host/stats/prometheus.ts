@@ -2,6 +2,7 @@
 // before histograms. Whatever names and tags come in, what comes out is valid: families that would share a name are told apart by
 // their kind, series that would be the same are added up.
 import { add, cumulativeCounts, type HistogramSummary, percentiles, SUPPORTED_BOUNDS, SUPPORTED_PERCENTILES } from "./histogram-summary.ts";
+import { LABELLED_NAMESPACE } from "./labels.ts";
 import type { StatsView } from "./merged-stats.ts";
 import type { Tag, TaggedName, TagProducer } from "./tags.ts";
 
@@ -13,8 +14,8 @@ interface Family<V> {
   readonly series: Map<string, V>;
 }
 
-/** Metrics that modules define are exported under their own names ("Wasm: wasmcustom"). */
-const CUSTOM_NAMESPACE = "wasmcustom.";
+/** Metrics that modules define and those of Istio are exported under their own names. */
+const CUSTOM_NAMESPACES = ["wasmcustom.", LABELLED_NAMESPACE];
 
 /** [a-zA-Z_][a-zA-Z0-9_]* whatever comes in. */
 export function sanitizeName(name: string): string {
@@ -27,9 +28,8 @@ const AGENT_PREFIX = "istio_agent_";
 
 function metricName(extracted: string): string {
   if (extracted.startsWith(AGENT_PREFIX)) return sanitizeName(extracted);
-  return extracted.startsWith(CUSTOM_NAMESPACE)
-    ? sanitizeName(extracted.slice(CUSTOM_NAMESPACE.length))
-    : `envoy_${sanitizeName(extracted)}`;
+  const namespace = CUSTOM_NAMESPACES.find((candidate) => extracted.startsWith(candidate));
+  return namespace === undefined ? `envoy_${sanitizeName(extracted)}` : sanitizeName(extracted.slice(namespace.length));
 }
 
 interface ExportedName {

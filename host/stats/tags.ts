@@ -1,6 +1,7 @@
 // From a stat's name to a name without tags and the tags: default tags and those of stats_config.stats_tags, in Envoy's order.
 import { RE2JS } from "re2js";
 import { DEFAULT_TAGS, type TagPattern } from "./default-tags.ts";
+import { splitLabels } from "./labels.ts";
 
 export interface Tag {
   readonly name: string;
@@ -53,7 +54,7 @@ export class TagProducer {
   extract(name: string): TaggedName {
     let tagged = this.known.get(name);
     if (tagged === undefined) {
-      tagged = this.run(name);
+      tagged = splitLabels(name) ?? this.run(name);
       this.known.set(name, tagged);
     }
     return tagged;

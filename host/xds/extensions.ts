@@ -8,6 +8,7 @@ import { readDataSource } from "./resources/data-source.ts";
 import { fault } from "./resources/fault.ts";
 import { istioAlpn, istioPeerMetadata } from "./resources/istio-http.ts";
 import { METADATA_EXCHANGE, parseMetadataExchange } from "./resources/istio-network.ts";
+import { ISTIO_STATS, parseIstioStats } from "./resources/istio-stats.ts";
 import { parseConnectionLimit, parseNetworkLocalRateLimit } from "./resources/network-limits.ts";
 import { parseNetworkRbac } from "./resources/network-rbac.ts";
 import { parseTcpProxy } from "./resources/tcp-proxy.ts";
@@ -69,6 +70,13 @@ const grpcWeb: HttpFilterExtension = {
   parse: (_reader, { name, disabled }) => ({ kind: "grpc_web", name, disabled }),
 };
 
+const istioStats: HttpFilterExtension = {
+  name: "istio.stats",
+  typeNames: [ISTIO_STATS],
+  isTerminal: false,
+  parse: (reader, { name, disabled }) => ({ kind: "istio_stats", name, disabled, config: parseIstioStats(reader) }),
+};
+
 const networkFilter = (
   name: string,
   typeName: string,
@@ -119,6 +127,12 @@ const networkFilters: readonly NetworkFilterExtension[] = [
     isTerminal: false,
     parse: (reader, name) => ({ kind: "istio_metadata_exchange", name, config: parseMetadataExchange(reader) }),
   },
+  {
+    name: "istio.stats",
+    typeNames: [ISTIO_STATS],
+    isTerminal: false,
+    parse: (reader, name) => ({ kind: "istio_stats", name, config: parseIstioStats(reader) }),
+  },
   networkFilter("wasm", "wasm.v3.Wasm", false, (reader, name, ctx) => {
     const config = reader.message("config");
     if (config === undefined) reader.refuse("config", "value is required");
@@ -128,6 +142,6 @@ const networkFilters: readonly NetworkFilterExtension[] = [
 ];
 
 export const builtInExtensions: ExtensionTable = {
-  httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata],
+  httpFilters: [router, wasm, grpcStats, grpcWeb, cors, fault, istioAlpn, istioPeerMetadata, istioStats],
   networkFilters,
 };

@@ -158,12 +158,13 @@ test("a server's proxy and bytes of any client", async (t) => {
       socket.on("error", () => socket.destroy());
       socket.resume();
       each.after(() => socket.destroy());
+      const closed = once(socket, "close");
       await once(socket, "secureConnect");
       for (const piece of pieces) {
         socket.write(piece);
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
-      if (reached === "") await once(socket, "close");
+      if (reached === "") await closed;
       else await (await upstream.peer()).got(reached);
       assert.deepEqual(counted(inbound), counts);
     });

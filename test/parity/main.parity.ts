@@ -13,6 +13,7 @@ import { routing } from "./cases/routing.ts";
 import { originalDestination } from "./cases/original-dst.ts";
 import { traceReasons } from "./cases/trace-reason.ts";
 import { tcpGroups } from "./cases/tcp.ts";
+import { tracing } from "./cases/tracing.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
 import { wasmCalls } from "./cases/wasm-calls.ts";
 import { wasmClosed, wasmOpen, wasmReloads, wasmSharedVm } from "./cases/wasm-failures.ts";
@@ -37,6 +38,7 @@ const GROUPS: readonly ParityGroup[] = [
   grpcWeb,
   cors,
   fault,
+  ...tracing,
   adminOutput,
   ...accessLogs,
   accessLogFilters,

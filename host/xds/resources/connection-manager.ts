@@ -11,8 +11,7 @@ import { parseHttp2Options } from "./http2-options.ts";
 import { parseHttpFilters } from "./http-filters.ts";
 import { parseLocalReply } from "./local-reply.ts";
 import { parseRouteConfiguration } from "./route-configuration.ts";
-
-const uuidRequestId = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig";
+import { parseTracing } from "./tracing.ts";
 
 /** Stands in where the constraints, or finish() for scoped_routes, have refused the message. */
 const emptyTable: RouteConfiguration = {
@@ -43,7 +42,6 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
   if (logOptions !== undefined && (oldFlush !== undefined || oldFlushNew)) {
     reader.refuse("access_log_options", "Only one of access_log_options and the deprecated access log fields can be set");
   }
-  checkRequestIdExtension(reader);
   checkPorts(reader);
   return {
     statPrefix: reader.text("stat_prefix"),
@@ -95,13 +93,13 @@ export function parseConnectionManager(reader: ConfigReader, ctx: ResourceContex
     stripTrailingHostDot: reader.flag("strip_trailing_host_dot"),
     streamErrorOnInvalidHttpMessage: reader.flag("stream_error_on_invalid_http_message"),
     schemeOverwrite: parseScheme(reader.message("scheme_header_transformation")),
-    tracing: parseTracing(reader.message("tracing")),
     appendXForwardedPort: reader.flag("append_x_forwarded_port"),
     appendLocalOverload: reader.flag("append_local_overload"),
     upgrades: parseUpgrades(reader),
     accessLogs: parseAccessLogs(reader.messages("access_log"), ctx),
     flushAccessLogOnNewRequest: logOptions?.flag("flush_access_log_on_new_request") ?? oldFlushNew,
     accessLogFlushIntervalMs: logOptions?.optionalDurationMs("access_log_flush_interval") ?? oldFlush ?? 0,
+    tracing: parseTracing(reader),
     localReply: localReply === undefined ? undefined : parseLocalReply(localReply, ctx),
   };
 }
@@ -127,32 +125,6 @@ function checkPorts(reader: ConfigReader): void {
   if (reader.flag("strip_matching_host_port") && reader.flag("strip_any_host_port")) {
     reader.refuse("strip_any_host_port", "Error: Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.");
   }
-}
-
-function checkRequestIdExtension(reader: ConfigReader): void {
-  const config = reader.message("request_id_extension")?.any("typed_config");
-  if (config === undefined) return;
-  if (config.typeName !== uuidRequestId || config.message === undefined) {
-    config.refuse(`not implemented: ${config.typeName}`);
-    return;
-  }
-  // pack_trace_reason marks the id of a traced request; use_request_id_for_trace_sampling reads the mark.
-  config.message.ignore("pack_trace_reason", "use_request_id_for_trace_sampling");
-}
-
-/** Without a provider there is nobody to send spans to; requests are marked all the same. */
-function parseTracing(reader: ConfigReader | undefined): HttpConnectionManager["tracing"] {
-  if (reader === undefined) return undefined;
-  const provider = reader.message("provider");
-  if (provider !== undefined) {
-    provider.ignore("typed_config");
-    reader.refuse("provider", `not implemented: ${provider.text("name")}`);
-  }
-  // What spans hold.
-  reader.ignore("verbose", "max_path_tag_length", "custom_tags", "spawn_upstream_span", "operation", "upstream_operation");
-  reader.ignore("no_context_propagation");
-  const percent = (field: string): number => reader.message(field)?.number("value") ?? 100;
-  return { client: percent("client_sampling"), random: percent("random_sampling"), overall: percent("overall_sampling") };
 }
 
 function parseForwardClientCert(reader: ConfigReader): HttpConnectionManager["forwardClientCertDetails"] {
