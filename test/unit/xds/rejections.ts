@@ -34,7 +34,32 @@ const remote = (source: Readonly<Record<string, Json>>, uri: Readonly<Record<str
 
 const check = (of: object): Json => ({ timeout: "1s", interval: "1s", unhealthy_threshold: 1, healthy_threshold: 1, ...of }) as Json;
 
+/** One HTTP filter in front of the router, and the only problem with it. */
+const filter = (config: Json, path: string, reason: string): Rejection =>
+  one(`${M}.http_filters`, [{ name: "f", typed_config: config }, routerFilter], reason, `${M}.http_filters[0].typed_config.${path}`);
+const fault = (fields: Readonly<Record<string, Json>>): Json => any("envoy.extensions.filters.http.fault.v3.HTTPFault", fields);
+const stats = (fields: Readonly<Record<string, Json>>): Json => any("stats.PluginConfig", fields);
+const peers = (fields: Readonly<Record<string, Json>>): Json => any("io.istio.http.peer_metadata.Config", fields);
+const cel = "not implemented: needs CEL";
+
 export const rejections: readonly Rejection[] = [
+  // Filters of a mesh
+  filter(fault({ abort: { http_status: 199 } }), "abort.http_status", "value must be inside range [200, 600)"),
+  filter(fault({ abort: {} }), "abort.error_type", "is required: one of http_status, grpc_status, header_abort"),
+  filter(fault({ delay: {} }), "delay.fault_delay_secifier", "is required: one of fixed_delay, header_delay"),
+  filter(fault({ delay: { fixed_delay: "0s" } }), "delay.fixed_delay", "value must be greater than 0s"),
+  filter(
+    fault({ response_rate_limit: { fixed_limit: {} } }),
+    "response_rate_limit.fixed_limit.limit_kbps",
+    "value must be greater than or equal to 1",
+  ),
+  filter(stats({ metrics: [{ dimensions: { a: "b" } }] }), "metrics[0].dimensions", cel),
+  filter(stats({ metrics: [{ match: "true" }] }), "metrics[0].match", cel),
+  filter(stats({ definitions: [{ name: "a" }] }), "definitions", not),
+  filter(stats({ reporter: "SERVER_GATEWAY" }), "reporter", not),
+  filter(peers({ upstream_discovery: [{ baggage: {} }] }), "upstream_discovery[0].baggage", not),
+  filter(peers({ downstream_propagation: [{ baggage: {} }] }), "downstream_propagation[0].baggage", not),
+  one(`${C}.filters`, [{ name: "x", typed_config: any("some.Filter") }], "not implemented: some.Filter", `${C}.filters[0].typed_config`),
   // Fields and types
   one("nod", {}, notThere),
   one("node.idd", "x", notThere),
@@ -194,7 +219,7 @@ export const rejections: readonly Rejection[] = [
     "Didn't find a registered implementation for 'x' with type URL: ''",
     `${M}.http_filters[0].typed_config`,
   ),
-  one(`${M}.tracing.provider`, { name: "z" }, "not implemented: there is no tracer"),
+  one(`${M}.tracing`, { provider: { name: "z" } }, "not implemented: there is no tracer", `${M}.tracing.provider`),
   one(
     `${M}.original_ip_detection_extensions`,
     [{ name: "x", typed_config: any("envoy.extensions.http.original_ip_detection.xff.v3.XffConfig") }],
