@@ -21,6 +21,8 @@ const SENSITIVE_TEXT =
   /(^|[-_. ])(password|passwd|passphrase|secrets?|client_?secret|tokens?|api[-_]?keys?|private[-_]?keys?|access[-_]?keys?|secret[-_]?keys?|credentials?|json[-_]?key|authorization|cookie|bearer)$/i;
 
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g;
+/** The password of a URL's authority. */
+const URL_PASSWORD = /(:\/\/[^\s/@:"'?#]*:)[^\s/@"'?#]+@/g;
 const BEARER = /\b(Bearer|Basic) +[A-Za-z0-9._~+/=-]{8,}/g;
 
 /** A copy without secrets; parts without any are shared with the original. */
@@ -81,7 +83,7 @@ export function redactText(raw: string): string {
       // No JSON after all: it is text like any other.
     }
   }
-  return plain.replace(BEARER, `$1 ${REDACTED}`);
+  return plain.replace(BEARER, `$1 ${REDACTED}`).replace(URL_PASSWORD, `$1${REDACTED}@`);
 }
 
 /** Text of a configuration language (--config-yaml): each line that names a secret loses its value. */

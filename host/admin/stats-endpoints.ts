@@ -9,13 +9,12 @@ import { HISTOGRAM_MODES, type HistogramMode, renderText } from "../stats/text.t
 import { type AdminRequest, type AdminResponse, escapeHtml, html, type Query, rawJson, text } from "./exchange.ts";
 import type { AdminViews } from "./views.ts";
 
-/** ?type=; no statistic here is a text. */
 const TYPES: Readonly<Record<string, readonly StatKind[]>> = {
-  All: ["counter", "gauge", "histogram"],
+  All: ["text", "counter", "gauge", "histogram"],
   Counters: ["counter"],
   Gauges: ["gauge"],
   Histograms: ["histogram"],
-  TextReadouts: [],
+  TextReadouts: ["text"],
 };
 
 export function answerStats(request: AdminRequest, views: AdminViews, tags: TagProducer): AdminResponse {

@@ -5,7 +5,7 @@ import type { HttpConnectionManager } from "../config/listener.ts";
 import { type CidrSet, ipFamily } from "../net/cidr.ts";
 import type { HeaderMap } from "./header-map.ts";
 import type { StreamInfo } from "./stream-info.ts";
-import { decideTracing } from "./trace-sampling.ts";
+import { clearTraceReason, decideTracing } from "./trace-sampling.ts";
 
 const HOP_BY_HOP = ["keep-alive", "proxy-connection", "transfer-encoding", "http2-settings"];
 
@@ -141,7 +141,7 @@ export function mutateRequestHeaders(headers: HeaderMap, info: StreamInfo, ctx: 
   if (internal) headers.set("x-envoy-internal", "true");
   if (config.via !== "") headers.appendCopy("via", config.via, ", ");
   if (edge) headers.set("x-envoy-external-address", remoteIp);
-  setRequestId(headers, info, edge && !config.preserveExternalRequestId, ctx);
+  setRequestId(headers, info, edge, ctx);
 }
 
 function sanitize(headers: HeaderMap, internal: boolean, edge: boolean, internalOnly: readonly string[]): void {
@@ -164,16 +164,17 @@ function sanitize(headers: HeaderMap, internal: boolean, edge: boolean, internal
   );
 }
 
-function setRequestId(headers: HeaderMap, info: StreamInfo, force: boolean, ctx: RequestHeaderContext): void {
+function setRequestId(headers: HeaderMap, info: StreamInfo, isEdge: boolean, ctx: RequestHeaderContext): void {
+  const { generateRequestId, preserveExternalRequestId, tracing } = ctx.config;
   const given = headers.get("x-request-id");
-  if (ctx.config.generateRequestId && (given === undefined || force)) {
-    const id = ctx.random.uuid();
-    headers.set("x-request-id", id);
-    info.requestId = id;
-  } else info.requestId = given ?? "";
-  if (ctx.config.tracing === undefined) return;
-  decideTracing(headers, ctx.config.tracing, ctx.random);
-  info.requestId = headers.get("x-request-id") ?? "";
+  let id = given ?? "";
+  if (generateRequestId) {
+    if (given === undefined || (isEdge && !preserveExternalRequestId)) id = ctx.random.uuid();
+    else if (isEdge) id = clearTraceReason(id);
+  }
+  if (tracing !== undefined) id = decideTracing(id, headers, tracing, ctx.random);
+  info.requestId = id;
+  if (id !== (given ?? "")) headers.set("x-request-id", id);
 }
 
 function appendList(headers: HeaderMap, name: string, value: string): void {

@@ -12,10 +12,14 @@ const FORCED = "a";
 const CLIENT = "b";
 const UUID_LENGTH = 36;
 
-/** A request id that is no UUID stays as it is. */
-export function decideTracing(headers: HeaderMap, sampling: TraceSampling, random: Random): void {
-  const id = headers.get("x-request-id");
-  if (id === undefined || id.length !== UUID_LENGTH || !/^[0-9a-fA-F]{8}/.test(id)) return;
+/** What comes from outside decides nothing. */
+export function clearTraceReason(id: string): string {
+  return id.length === UUID_LENGTH && id[REASON_AT] !== NONE ? id.slice(0, REASON_AT) + NONE + id.slice(REASON_AT + 1) : id;
+}
+
+/** The request id with the decision; one that is no UUID stays as it is. */
+export function decideTracing(id: string, headers: HeaderMap, sampling: TraceSampling, random: Random): string {
+  if (id.length !== UUID_LENGTH || !/^[0-9a-fA-F]{8}/.test(id)) return id;
   // The same request is sampled everywhere or nowhere: the draw is its id.
   const draw = Number.parseInt(id.slice(0, 8), 16) % 10_000;
   const given = id[REASON_AT];
@@ -28,6 +32,6 @@ export function decideTracing(headers: HeaderMap, sampling: TraceSampling, rando
   }
   if (reason !== NONE && draw >= sampling.overallPercent * 100) reason = NONE;
   // An id of another version of UUID stays one, as long as nothing is to be said.
-  if (sampling.packsReason && (isGiven || reason !== NONE))
-    headers.set("x-request-id", id.slice(0, REASON_AT) + reason + id.slice(REASON_AT + 1));
+  if (!sampling.packsReason || reason === given || (!isGiven && reason === NONE)) return id;
+  return id.slice(0, REASON_AT) + reason + id.slice(REASON_AT + 1);
 }

@@ -61,8 +61,9 @@ export class PluginGate {
 
   async admit(snapshot: Snapshot): Promise<Deployment> {
     const filters = [...snapshot.listeners.flatMap(pluginsOf), ...Object.values(snapshot.extensionConfigs).filter(isWasm)];
-    for (const { plugin } of filters) if (isThere(plugin)) await this.judge(plugin);
-    const names = new Set(filters.map((filter) => filter.plugin.name));
+    const there = filters.filter(({ plugin }) => isThere(plugin));
+    for (const { plugin } of there) await this.judge(plugin);
+    const names = new Set(there.map((filter) => filter.plugin.name));
     for (const name of this.latest.keys()) {
       if (names.has(name)) continue;
       this.latest.delete(name);
@@ -77,15 +78,17 @@ export class PluginGate {
 
   private async judge(plugin: PluginConfig): Promise<void> {
     const key = structuralKey(plugin);
-    if (this.verdicts.has(key)) {
+    // Also for a plugin that was judged before: its module was forgotten if nothing named it meanwhile.
+    const module = await this.module(plugin.sha256);
+    if (this.verdicts.has(key) && this.verdicts.get(key) !== BYTES_GONE && isLoaded(module)) {
       this.record(plugin, this.verdicts.get(key));
       return;
     }
-    const module = await this.module(plugin.sha256);
     const refusal = isLoaded(module) ? this.options.canary(plugin, module) : module.join("; ");
+    const isNews = !this.verdicts.has(key) || this.verdicts.get(key) !== refusal;
     this.verdicts.set(key, refusal);
     this.record(plugin, refusal);
-    if (refusal !== undefined)
+    if (refusal !== undefined && isNews)
       this.options.onRefused(`plugin ${plugin.name} (${plugin.source}, sha256 ${plugin.sha256.slice(0, 12)})`, refusal);
   }
 
@@ -109,7 +112,9 @@ export class PluginGate {
     const known = this.modules.get(sha256);
     if (known !== undefined) return known;
     const bytes = this.options.bytesOf(sha256);
-    const result = bytes === undefined ? { ok: false as const, errors: ["the module's bytes are gone"] } : await this.options.load(bytes);
+    // Not remembered: they may be fetched again.
+    if (bytes === undefined) return [BYTES_GONE];
+    const result = await this.options.load(bytes);
     const module = result.ok ? result.module : result.errors;
     this.modules.set(sha256, module);
     return module;
@@ -180,6 +185,8 @@ export class PluginGate {
     return used;
   }
 }
+
+const BYTES_GONE = "the module's bytes are gone";
 
 /** Verdicts on configurations that came and went; forgetting them costs another canary. */
 const MAX_VERDICTS = 1000;

@@ -234,7 +234,7 @@ export class Server {
       workers,
       logger,
       onDeployed: ({ snapshot, modules }) => {
-        services.modules.release(new Set(modules.keys()));
+        services.modules.release(new Set([...modules.keys(), ...control.moduleDigests]));
         delivery.clusters.update(snapshot);
         serverStats.onDeployed(snapshot);
         logger.log(

@@ -5,7 +5,7 @@ import { systemTime } from "../base/system.ts";
 import type { Node } from "../config/snapshot.ts";
 import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "../xds/clock.ts";
-import { nameOf, type StreamSource, type Streams } from "../xds/control.ts";
+import { nameOf, type StreamSource, type Streams } from "../xds/streams-of.ts";
 import { type Codecs, loadCodecs } from "../xds/protos.ts";
 import type { ResourceKind } from "../xds/resource-kinds.ts";
 import { createXdsClient } from "../xds/streams/client.ts";

@@ -1,7 +1,8 @@
-// The part of the catalogue of statistics about streams from a control plane.
+// The part of the catalogue of statistics about streams from a control plane, and the subscriptions on them.
 import type { StatGroup, StatRow } from "./catalog.ts";
 
 const STREAM_STATS: readonly StatRow[] = [
+  ["identifier", "text", "", "What the control plane calls itself"],
   ["connected_state", "gauge", "", "1: there is a connection to the control plane"],
   ["pending_requests", "gauge", "", "Messages that wait until they can be written"],
   ["disconnected_since", "gauge", "milliseconds", "Since when there is none, from 1970; 0: there is one"],
@@ -10,7 +11,9 @@ const STREAM_STATS: readonly StatRow[] = [
   ["overflow", "counter", "", "Streams ended because too many responses waited to be applied or answered"],
 ];
 
+/** Envoy's "xDS subscription statistics". */
 const SUBSCRIPTION_STATS: readonly StatRow[] = [
+  ["version_text", "text", "", "The version in force, as the control plane wrote it"],
   ["update_attempt", "counter", "", "Times that it was asked for"],
   ["update_success", "counter", "", "Updates that were taken"],
   ["update_rejected", "counter", "", "Updates that were refused, whole or in part"],

@@ -12,7 +12,7 @@ import type { HistogramStat, StatsView } from "./merged-stats.ts";
 import type { HistogramMode } from "./text.ts";
 
 export function renderJson(view: StatsView, mode: HistogramMode): string {
-  const stats: unknown[] = view.scalars.map(({ name, value }) => ({ name, value }));
+  const stats: unknown[] = [...view.texts, ...view.scalars].map(({ name, value }) => ({ name, value }));
   if (view.histograms.length > 0) stats.push({ histograms: histogramsElement(view.histograms, mode) });
   return JSON.stringify({ stats });
 }

@@ -3,7 +3,7 @@
 // statistics of hosts) are kept apart: they can be read one by one and are never listed.
 import { EMPTY_SUMMARY, type HistogramSummary, subtract, summarize } from "./histogram-summary.ts";
 import { type MergeRule, mergeRule } from "./merge-rules.ts";
-import { HISTOGRAM_SLOTS, type StatAnnouncement, type StatKind } from "./store.ts";
+import { HISTOGRAM_SLOTS, type StatAnnouncement, type StatKind, type TextReadout } from "./store.ts";
 
 interface Source {
   readonly workerId: number;
@@ -39,6 +39,11 @@ export interface ScalarStat {
   readonly value: number;
 }
 
+export interface TextStat {
+  readonly name: string;
+  readonly value: string;
+}
+
 export interface HistogramStat {
   readonly name: string;
   readonly cumulative: HistogramSummary;
@@ -57,6 +62,7 @@ export interface StatQuery {
 
 /** Each list is sorted by name. */
 export interface StatsView {
+  readonly texts: readonly TextStat[];
   readonly scalars: readonly ScalarStat[];
   readonly histograms: readonly HistogramStat[];
 }
@@ -67,6 +73,7 @@ export class MergedStats {
   private readonly gauges = new Map<string, ScalarEntry>();
   private readonly histograms = new Map<string, HistogramEntry>();
   private readonly hidden = new Map<string, ScalarEntry>();
+  private readonly texts = new Map<string, TextReadout>();
   private sortedScalars: ScalarEntry[] | undefined = undefined;
   private sortedHistograms: HistogramEntry[] | undefined = undefined;
 
@@ -77,6 +84,7 @@ export class MergedStats {
       blocks = [];
       this.blocks.set(workerId, blocks);
     }
+    for (const text of announcement.texts ?? []) this.texts.set(text.name, text);
     for (const { memory } of announcement.blocks) blocks.push(new Float64Array(memory));
     for (const { name, kind, block, slot } of announcement.definitions) {
       const source = { workerId, slots: blocks[block], at: slot };
@@ -172,7 +180,11 @@ export class MergedStats {
         histograms.push({ name: entry.name, cumulative: summarize(parts), interval: entry.interval });
       }
     }
-    return { scalars, histograms };
+    const hasTexts = kinds === undefined || kinds.includes("text");
+    const texts = hasTexts
+      ? [...this.texts.values()].filter(({ name, value }) => (!usedOnly || value !== "") && (matches?.(name) ?? true))
+      : [];
+    return { texts: texts.sort(byName), scalars, histograms };
   }
 
   private scalarsInOrder(): readonly ScalarEntry[] {

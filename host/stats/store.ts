@@ -2,7 +2,7 @@
 // when configuration is built; counting is one addition to a Float64Array slot that only this thread writes (no atomics needed:
 // aligned 8-byte stores do not tear). New slots are announced to the main thread by name, once.
 
-export type StatKind = "counter" | "gauge" | "histogram";
+export type StatKind = "counter" | "gauge" | "histogram" | "text";
 
 /** A block of slots as announced to the merging thread. */
 export interface StatBlock {
@@ -11,7 +11,7 @@ export interface StatBlock {
 
 export interface StatDefinition {
   readonly name: string;
-  readonly kind: StatKind;
+  readonly kind: Exclude<StatKind, "text">;
   /** Index of the block and of the first slot in it. */
   readonly block: number;
   readonly slot: number;
@@ -21,6 +21,22 @@ export interface StatDefinition {
 export interface StatAnnouncement {
   readonly blocks: readonly StatBlock[];
   readonly definitions: readonly StatDefinition[];
+  /** Of the main thread's store alone: on the way from another thread they would become copies. */
+  readonly texts?: readonly TextReadout[];
+}
+
+/** A statistic that is a text, as Envoy's text readouts: a version, an identifier. */
+export class TextReadout {
+  readonly name: string;
+  value = "";
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  set(value: string): void {
+    this.value = value;
+  }
 }
 
 const BLOCK_SLOTS = 8192;
@@ -119,11 +135,13 @@ export class StatsStore {
   private readonly counters = new Map<string, Counter>();
   private readonly gauges = new Map<string, Gauge>();
   private readonly histograms = new Map<string, Histogram>();
+  private readonly texts = new Map<string, TextReadout>();
   private slots: Float64Array = new Float64Array(0);
   private used = 0;
   private blockCount = 0;
   private newBlocks: StatBlock[] = [];
   private newDefinitions: StatDefinition[] = [];
+  private newTexts: TextReadout[] = [];
   private scheduled = false;
 
   constructor(announce: (what: StatAnnouncement) => void) {
@@ -160,7 +178,19 @@ export class StatsStore {
     return histogram;
   }
 
-  private define(name: string, kind: StatKind, size: number): number {
+  /** On the main thread alone. */
+  textReadout(name: string): TextReadout {
+    let text = this.texts.get(name);
+    if (text === undefined) {
+      text = new TextReadout(name);
+      this.texts.set(name, text);
+      this.newTexts.push(text);
+      this.schedule();
+    }
+    return text;
+  }
+
+  private define(name: string, kind: StatDefinition["kind"], size: number): number {
     if (this.used + size > this.slots.length) {
       const memory = new SharedArrayBuffer(Math.max(BLOCK_SLOTS, size) * 8);
       this.slots = new Float64Array(memory);
@@ -171,11 +201,14 @@ export class StatsStore {
     const slot = this.used;
     this.used += size;
     this.newDefinitions.push({ name, kind, block: this.blockCount - 1, slot });
-    if (!this.scheduled) {
-      this.scheduled = true;
-      queueMicrotask(this.flushAnnouncement);
-    }
+    this.schedule();
     return slot;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    queueMicrotask(this.flushAnnouncement);
   }
 
   private readonly flushAnnouncement = (): void => {
@@ -185,12 +218,14 @@ export class StatsStore {
   /** Tells what is new without waiting for the end of this turn. */
   announceNow(): void {
     this.scheduled = false;
-    if (this.newDefinitions.length === 0) return;
+    if (this.newDefinitions.length + this.newTexts.length === 0) return;
     const blocks = this.newBlocks;
     const definitions = this.newDefinitions;
+    const texts = this.newTexts;
     this.newBlocks = [];
     this.newDefinitions = [];
-    this.announce({ blocks, definitions });
+    this.newTexts = [];
+    this.announce(texts.length === 0 ? { blocks, definitions } : { blocks, definitions, texts });
   }
 }
 

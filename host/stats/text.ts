@@ -1,4 +1,4 @@
-// GET /stats in Envoy's text format: counters and gauges by name, then histograms by name. For each percentile or bucket the
+// GET /stats in Envoy's text format: texts by name, counters and gauges by name, then histograms by name. For each percentile or bucket the
 // interval's value stands first, then the value since start.
 import { formatExact, formatGeneral } from "./format-number.ts";
 import {
@@ -18,6 +18,7 @@ export type HistogramMode = (typeof HISTOGRAM_MODES)[number];
 
 export function renderText(view: StatsView, mode: HistogramMode): string {
   let out = "";
+  for (const { name, value } of view.texts) out += `${name}: "${value}"\n`;
   for (const { name, value } of view.scalars) out += `${name}: ${value}\n`;
   for (const histogram of view.histograms) out += renderHistogram(histogram, mode);
   return out;

@@ -8,7 +8,6 @@ import type { ConfigSource, LiveModuleSource } from "../config/extension.ts";
 import type { RouteConfiguration } from "../config/route.ts";
 import type { Snapshot } from "../config/snapshot.ts";
 import type { Secret } from "../config/transport-socket.ts";
-import type { StatsStore } from "../stats/store.ts";
 import type { XdsClock, XdsLog } from "./clock.ts";
 import type { Dependency, XdsServices } from "./context.ts";
 import { DirectoryWatch, type WatchOptions } from "./directory-watch.ts";
@@ -19,13 +18,14 @@ import { comparePlugins, insertPlugins, matchesNode } from "./plugin-chain.ts";
 import type { PluginResource } from "./plugin-resource.ts";
 import { PluginFolder, type PluginStatus } from "./plugin-resources.ts";
 import { formatProblems, type Problem } from "./problems.ts";
-import type { Codecs } from "./protos.ts";
 import { type AcceptedResource, extensionTypeOf, readResource, type ResourceKind } from "./resource-kinds.ts";
 import { describeResources, type ResourceStatus } from "./resource-status.ts";
 import { SnapshotBuilder } from "./snapshot-builder.ts";
+import { RefusalLog } from "./refusal-log.ts";
+import { digestsOf } from "./module-digests.ts";
 import { StartupOrder } from "./startup-order.ts";
+import { nameOf, type StreamSource, type Streams } from "./streams-of.ts";
 import { StreamSubscription } from "./stream-source.ts";
-import type { XdsClient } from "./streams/contract.ts";
 import type { ResourceSubscription, SubscriptionStatus } from "./subscription.ts";
 import { SubscriptionStats } from "./subscription-stats.ts";
 
@@ -45,17 +45,6 @@ export interface ConfigControlOptions {
   /** undefined: files are read at start and on refresh() only. */
   readonly watch: Omit<WatchOptions, "onChange"> | undefined;
 }
-
-/** What sources that are streams need. */
-export interface Streams {
-  /** The same client for the same key. */
-  client(source: StreamSource, kind: ResourceKind): XdsClient;
-  readonly stats: StatsStore;
-  readonly codecs: Codecs;
-  monotonicMs(this: void): number;
-}
-
-export type StreamSource = Exclude<ConfigSource, { kind: "path" }>;
 
 type AnySubscription = { readonly [K in ResourceKind]: ResourceSubscription<K> }[ResourceKind];
 
@@ -82,12 +71,13 @@ export class ConfigControl {
   #isBuildDue = false;
   #isRefreshDue = false;
   #namesBefore = "";
-  #reported = new Map<string, string>();
+  readonly #refusals: RefusalLog;
 
   constructor(options: ConfigControlOptions) {
     this.#options = { ...options, services: { ...options.services, staticSecrets: options.loaded.secrets } };
     const { loaded, services, clock } = this.#options;
     this.#startedAtMs = clock.nowMs();
+    this.#refusals = new RefusalLog(options.log);
     this.#staticListeners = loaded.listeners;
     const { lds, cds } = loaded.sources;
     this.#cds = cds === undefined ? undefined : this.#subscribe("cluster", cds, undefined);
@@ -147,6 +137,13 @@ export class ConfigControl {
     if (this.#plugins?.refresh(isModuleChanged)) this.#sortPlugins(this.#plugins.plugins);
     this.#build();
     this.#report();
+  }
+
+  /** Digests of the modules that resources name, in force or waiting: their bytes are still wanted. */
+  get moduleDigests(): ReadonlySet<string> {
+    const listeners = [...this.#staticListeners, ...(this.#lds?.resources.values() ?? []), ...this.#builder.active];
+    const extensions = this.#all.flatMap((subscription) => [...subscription.resources.values()]);
+    return digestsOf([...listeners, ...extensions], this.#plugins?.plugins ?? []);
   }
 
   /** One for each file of resources. */
@@ -279,7 +276,8 @@ export class ConfigControl {
     const listeners = [...this.#staticListeners, ...this.#dynamic(this.#lds, this.#staticListeners)];
     const { clusters: staticClusters, bootstrap } = this.#options.loaded;
     const clusters = [...staticClusters, ...this.#dynamic(this.#cds, staticClusters)];
-    this.#follow([...clusters, ...listeners, ...this.#builder.active]);
+    const before = this.#builder.active;
+    this.#follow([...clusters, ...listeners, ...before]);
     this.#mismatches.clear();
     this.#builder.update({
       clusters,
@@ -292,6 +290,9 @@ export class ConfigControl {
       runtime: bootstrap.layeredRuntime,
       decorate: (listener) => this.#decorate(listener),
     });
+    // What only the version before depended on must not wait for the next change to be forgotten: its name may mean something else then.
+    const after = new Set(this.#builder.active);
+    if (before.some((resource) => !after.has(resource))) this.#follow([...clusters, ...listeners, ...after]);
     this.#watchAll();
     this.#order.update();
   }
@@ -382,15 +383,6 @@ export class ConfigControl {
     for (const { id, file, rejected } of this.pluginStatuses)
       if (rejected !== undefined) now.set(`${file} ${id}`, formatProblems(rejected.problems));
     for (const [{ name }, reason] of this.#mismatches) now.set(`filter config ${name}`, reason);
-    for (const [what, reason] of now) if (this.#reported.get(what) !== reason) this.#options.log.warn(`${what} refused: ${reason}`);
-    for (const what of this.#reported.keys()) if (!now.has(what)) this.#options.log.info(`${what} accepted`);
-    this.#reported = now;
+    this.#refusals.update(now);
   }
-}
-
-/** For messages and config_dump. */
-export function nameOf(source: StreamSource): string {
-  if (source.kind === "ads") return "ads";
-  const { target } = source.api.service;
-  return target.kind === "envoy_grpc" ? target.clusterName : target.targetUri;
 }

@@ -20,6 +20,7 @@ export class SubscriptionStats {
   success(version: string, nowMs: number, tookMs: number): void {
     this.#store.counter(`${this.#prefix}.update_success`).inc();
     this.#store.gauge(`${this.#prefix}.version`).set(versionNumber(version));
+    this.#store.textReadout(`${this.#prefix}.version_text`).set(version);
     this.#store.gauge(`${this.#prefix}.update_time`).set(nowMs);
     this.#store.histogram(`${this.#prefix}.update_duration`).record(tookMs);
   }

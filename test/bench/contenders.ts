@@ -148,9 +148,11 @@ export class Rig {
 async function stopChild(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  child.kill("SIGKILL");
-  if (child.pid !== undefined) spawnSync("pkill", ["-KILL", "-P", String(child.pid)]);
+  // nginx takes its children along when it is asked to end; killed, it leaves them behind.
+  child.kill("SIGTERM");
+  const impatience = setTimeout(() => child.kill("SIGKILL"), 2000);
   await gone;
+  clearTimeout(impatience);
 }
 
 function childOf(pid: number): number {

@@ -325,6 +325,48 @@ test("reading goes on while writing is blocked, and what was to be said is said 
   assert.equal(stats.gauge("control_plane.pending_requests").value, 0);
 });
 
+test("responses that are delayed, repeated and out of order between types arrive, each with its answer", async (t) => {
+  const plane = await planeFor(t);
+  plane.setBytes(CLUSTER, "a", named("a"));
+  plane.setBytes(ENDPOINTS, "a", named("a"));
+  plane.intercept = async (response) => {
+    if (response.typeUrl !== CLUSTER) return [response, response];
+    await new Promise((resolve) => {
+      setTimeout(resolve, 100);
+    });
+    return [{ ...response, nonce: "of its own" }];
+  };
+  const { watch } = await clientFor(t, plane);
+  const clusters = watch(CLUSTER, "wildcard");
+  const endpoints = watch(ENDPOINTS, new Set(["a"]));
+  await plane.until("all is answered", () => plane.requests().length === 5);
+  assert.equal(clusters.updates.length, 1);
+  assert.equal(endpoints.updates.length, 2);
+  assert.deepEqual(
+    plane.requests().map(({ typeUrl, nonce }) => `${typeUrl === CLUSTER ? "clusters" : "endpoints"} ${nonce.replace(/\d/, "")}`),
+    ["clusters ", "endpoints ", "endpoints n", "endpoints n", "clusters of its own"],
+  );
+});
+
+test("a server that sends what was refused again and again gets its NACKs, and the other types go on", async (t) => {
+  const plane = await planeFor(t);
+  plane.setBytes(CLUSTER, "bad", named("bad"));
+  const { watch } = await clientFor(t, plane);
+  watch(CLUSTER, "wildcard", () => {
+    setImmediate(() => plane.send({ typeUrl: CLUSTER, resources: [bad] }));
+    return { ok: false, errorDetail: "bad: no", rejected: new Set(["bad"]) };
+  });
+  const bad = { name: "bad", version: "1", typeUrl: CLUSTER, bytes: named("bad"), ttlMs: undefined };
+  const endpoints = watch(ENDPOINTS, new Set(["a"]));
+  await plane.until("100 NACKs", () => plane.nacks(CLUSTER).length >= 100);
+  plane.setBytes(ENDPOINTS, "a", named("a"));
+  plane.push(ENDPOINTS);
+  await plane.until("endpoints", () => endpoints.has.has("a"));
+  const nonces = plane.nacks(CLUSTER).map(({ nonce }) => nonce);
+  assert.equal(new Set(nonces).size, nonces.length, "each response has one NACK");
+  assert.equal(plane.streamsOpened, 1);
+});
+
 test("a server that never answers leaves the state empty and the stream open", async (t) => {
   const plane = await planeFor(t);
   plane.intercept = () => [];

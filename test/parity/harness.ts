@@ -105,7 +105,10 @@ function normalize(text: string, ports: GroupPorts): string {
     text
       .replace(/\r\ndate: [^\r]*/gi, "\r\ndate: DATE")
       .replace(/ date=[A-Z][a-z]{2}, [\w: ]+ GMT/g, " date=DATE")
-      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, "UUID")
+      // The mark of a traced request is no accident.
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, (_, mark: string) =>
+        mark === "4" ? "UUID" : `UUID-${mark}`,
+      )
       .replace(/(x-envoy-upstream-service-time(?:: |=))\d+/g, "$1MS")
       // A repeated attempt has what is left of 15 s.
       .replace(/(x-envoy-expected-rq-timeout-ms(?:: |=))(149\d\d|15000)/g, "$1LEFT")

@@ -11,6 +11,7 @@ import { keptLimits, limits, timeouts, tunnels, unescapedLimits } from "./cases/
 import { localReplies } from "./cases/local-reply.ts";
 import { routing } from "./cases/routing.ts";
 import { originalDestination } from "./cases/original-dst.ts";
+import { traceReasons } from "./cases/trace-reason.ts";
 import { tcpGroups } from "./cases/tcp.ts";
 import { tracing } from "./cases/tracing.ts";
 import { wasmBodies, wasmLimits, wasmStopIteration, wasmTrailers } from "./cases/wasm-body.ts";
@@ -68,6 +69,7 @@ const GROUPS: readonly ParityGroup[] = [
   ...listenerFilters,
   ...tcpGroups,
   ...originalDestination,
+  ...traceReasons,
   ...wasmNetwork,
 ];
 

@@ -75,3 +75,10 @@ export const cutShort =
   };
 
 export const silent: Answer = () => undefined;
+
+/** A byte now and then, without an end. */
+export const trickle: Answer = (_request, response) => {
+  response.writeHead(200);
+  const timer = setInterval(() => response.write("x"), 50);
+  response.on("close", () => clearInterval(timer));
+};

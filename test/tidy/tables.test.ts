@@ -48,13 +48,15 @@ test("the access log operators were found", () => {
 });
 
 test("every statistic whose name stands in the code is in the catalogue", () => {
-  const use = /\.(counter|gauge|histogram)\(\s*(?:"([^"]+)"|`([^`]+)`)/g;
+  const use = /\.(counter|gauge|histogram|textReadout)\(\s*(?:"([^"]+)"|`([^`]+)`)/g;
   const findings = readSources(["host"], /\.ts$/).flatMap(({ path, text }) =>
     [...text.matchAll(use)].flatMap(([, kind, literal, template]) => {
       // A name that begins or ends with something computed is its caller's.
       const name = literal ?? template.replaceAll(/\$\{[^}]*\}/g, "x");
       if (template !== undefined && /^\$\{|\}$/.test(template)) return [];
-      return describeStat(name, kind as StatKind) === undefined ? [`${path}: ${kind} ${literal ?? template}`] : [];
+      return describeStat(name, kind === "textReadout" ? "text" : (kind as StatKind)) === undefined
+        ? [`${path}: ${kind} ${literal ?? template}`]
+        : [];
     }),
   );
   assert.equal(report(findings), "");

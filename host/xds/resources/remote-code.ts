@@ -7,7 +7,7 @@ import type { PullPolicy, RemoteCode, RetryTimes } from "../../config/module-cod
 const agentRetries: RetryTimes = { count: 4, baseIntervalMs: 500, maxIntervalMs: 10_000 };
 const envoyRetries: RetryTimes = { count: 1, baseIntervalMs: 1000, maxIntervalMs: 10_000 };
 
-/** What istiod sends where no digest is given: Envoy's message must have one. */
+/** What an older istiod sends where no digest is given; a newer one sends none. */
 const noDigest = "nil";
 
 const policies: Readonly<Record<string, PullPolicy>> = {
@@ -39,9 +39,10 @@ export function parseRemoteCode(reader: ConfigReader, variables: ConfigReader | 
   const problem = checkUrl(url, isByUrl);
   if (problem !== undefined) target.refuse("uri", problem);
   // Envoy takes only what it can check; where the URL is the agent's matter, a tag may say enough.
-  const isAnyModule = digest === noDigest && isByUrl;
+  const isAnyModule = isByUrl && (digest === "" || digest === noDigest);
   const isDigest = isAnyModule || /^[0-9a-f]{64}$/i.test(digest);
-  if (!isDigest && digest !== "") reader.refuse("sha256", "sha256 field must be 64 hexadecimal digits");
+  if (!isDigest)
+    reader.refuse("sha256", digest === "" ? "value length must be at least 1 characters" : "sha256 field must be 64 hexadecimal digits");
   if (problem !== undefined || !isDigest || policy === undefined) return undefined;
   return {
     kind: "remote",

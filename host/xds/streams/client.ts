@@ -39,11 +39,13 @@ class StreamClient implements XdsClient {
   /** By method. */
   readonly #sessions = new Map<string, StreamSession>();
   #isStarted = false;
+  #identifier = "";
 
   constructor(options: XdsClientOptions) {
     this.#options = options;
     this.#codec = new DiscoveryCodec(options.codecs, options.variant, options.node);
     if (options.isAggregated) this.#session(aggregatedMethod(options.variant));
+    options.stats.textReadout(`${options.statPrefix}.identifier`);
     this.#count();
   }
 
@@ -110,6 +112,11 @@ class StreamClient implements XdsClient {
   #count(): void {
     const { stats, statPrefix } = this.#options;
     let pending = 0;
+    const { identifier } = this.status;
+    if (identifier !== this.#identifier) {
+      this.#identifier = identifier;
+      stats.textReadout(`${statPrefix}.identifier`).set(identifier);
+    }
     for (const session of this.#sessions.values()) pending += session.pendingCount;
     stats.gauge(`${statPrefix}.connected_state`).set(this.#isConnected ? 1 : 0);
     stats.gauge(`${statPrefix}.pending_requests`).set(pending);

@@ -20,6 +20,9 @@ const MAX_WAITING_BYTES = 128 * 1024 * 1024;
 /** Of a NACK: what any server's limits of a message take. */
 const MAX_DETAIL = 16_384;
 
+/** A resource whose time ran out while its successor is being judged is looked at again after so long. */
+const EXPIRY_RETRY_MS = 1000;
+
 interface Answer {
   readonly nonce: string;
   readonly errorDetail: string | undefined;
@@ -301,8 +304,12 @@ export class SubscriptionState {
 
   #expire(names: readonly string[]): void {
     const delivery = newDelivery(this.#acceptedVersion, false);
-    for (const name of names) delivery.removed.add(name);
-    this.#deliver(delivery);
+    for (const name of names) {
+      // A newer one is on its way to the watcher, which ends this life or begins another.
+      if (this.#busy?.resources.has(name) || this.#waiting?.resources.has(name)) this.#lifetimes.set(name, EXPIRY_RETRY_MS);
+      else delivery.removed.add(name);
+    }
+    if (delivery.removed.size > 0) this.#deliver(delivery);
   }
 
   // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -182,17 +182,21 @@ test("statistics by kind, filter and format", () => {
   store.gauge("cluster.up.upstream_cx_active");
   store.histogram("cluster.up.upstream_rq_time");
   store.counter("<b>&").inc();
+  store.textReadout("control_plane.identifier").set('a"b');
+  store.textReadout("cluster_manager.cds.version_text");
   views.bench.flushAnnouncements();
   const cases: readonly (readonly [string, string])[] = [
     [
       "/stats",
-      "<b>&: 1\ncluster.up.upstream_cx_active: 0\ncluster.up.upstream_cx_total: 2\ncluster.up.upstream_rq_time: No recorded values\n",
+      'cluster_manager.cds.version_text: ""\ncontrol_plane.identifier: "a"b"\n' +
+        "<b>&: 1\ncluster.up.upstream_cx_active: 0\ncluster.up.upstream_cx_total: 2\ncluster.up.upstream_rq_time: No recorded values\n",
     ],
-    ["/stats?usedonly", "<b>&: 1\ncluster.up.upstream_cx_total: 2\n"],
+    ["/stats?usedonly", 'control_plane.identifier: "a"b"\n' + "<b>&: 1\ncluster.up.upstream_cx_total: 2\n"],
     ["/stats?type=Gauges", "cluster.up.upstream_cx_active: 0\n"],
-    ["/stats?type=TextReadouts", ""],
+    ["/stats?type=TextReadouts", 'cluster_manager.cds.version_text: ""\ncontrol_plane.identifier: "a"b"\n'],
+    ["/stats?type=TextReadouts&format=json&usedonly", '{"stats":[{"name":"control_plane.identifier","value":"a\\"b"}]}'],
     ["/stats?filter=cx_(a|t)&type=Counters", "cluster.up.upstream_cx_total: 2\n"],
-    ["/stats?filter=up&invert_filter", "<b>&: 1\n"],
+    ["/stats?filter=up|control|cds&invert_filter", "<b>&: 1\n"],
     ["/stats?filter=cx_.%2Btotal$", ""],
     ["/stats?filter=cx_t.+l$", "cluster.up.upstream_cx_total: 2\n"],
     ["/stats?format=json&type=Counters&filter=cluster", '{"stats":[{"name":"cluster.up.upstream_cx_total","value":2}]}'],

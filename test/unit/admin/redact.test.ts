@@ -63,6 +63,8 @@ test("no endpoint shows a secret that the configuration holds", () => {
     header: { key: "authorization", value: canary },
     value: `{"token":"${canary}"}`,
     key: key.replace("MIIcanary", canary),
+    uri: `https://me:${canary}@x/m.wasm`,
+    key_values: { ISTIO_META_WASM_IMAGE_PULL_SECRET: `{"auths":{"r":{"auth":"${canary}"}}}` },
   };
   const views = fakeViews({
     bootstrapJson: {

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { FetchError } from "../../../host/modules/contract.ts";
 import { ip, issue } from "../../support/certificates.ts";
 import { sha256 } from "../../support/fake-registry.ts";
-import { type Answer, body, cutShort, inTurn, redirect, silent, startModuleServer, status } from "../../support/module-server.ts";
+import { type Answer, body, cutShort, inTurn, redirect, silent, startModuleServer, status, trickle } from "../../support/module-server.ts";
 import { tar, tarFile } from "../../support/tar.ts";
 import { fetchModule, moduleBytes, remoteCode } from "./support.ts";
 
@@ -90,6 +90,7 @@ const bad: Readonly<Record<string, Bad>> = {
   },
   "another digest": { answer: body(moduleBytes("two")), reason: /does not match: /, requests: 1, result: "checksum_mismatched" },
   "silent for ever": { answer: silent, reason: /did not answer within 15 s|not fetched within 30 s/, requests: 2 },
+  "slow for ever": { answer: trickle, reason: /did not answer within 15 s|not fetched within 30 s/, requests: 2 },
   "redirects to itself": { answer: redirect("/m.wasm"), reason: /stopped after 10 redirects/, requests: 11 },
   "redirects to a file": { answer: redirect("file:///etc/passwd"), reason: /redirects to what is no HTTP URL/, requests: 1 },
   "redirects to metadata": {

@@ -38,12 +38,12 @@ function listener(name: string, filters: readonly HttpFilterConfig[], mark = "")
 
 const snapshot = (...listeners: readonly Listener[]): Snapshot => ({ ...EMPTY_SNAPSHOT, listeners });
 
-function gate(resources: readonly string[] = []): { gate: PluginGate; refused: string[] } {
+function gate(resources: readonly string[] = [], gone = new Set(["gone"])): { gate: PluginGate; refused: string[] } {
   const refused: string[] = [];
   return {
     refused,
     gate: new PluginGate({
-      bytesOf: (sha256) => (sha256 === "gone" ? undefined : Buffer.from(sha256)),
+      bytesOf: (sha256) => (gone.has(sha256) ? undefined : Buffer.from(sha256)),
       load: async (bytes) =>
         Buffer.from(bytes).toString() === "broken"
           ? { ok: false, errors: ["malformed module"] }
@@ -123,4 +123,23 @@ test("a plugin whose module is being fetched goes through without a verdict", as
   assert.deepEqual([refused, subject.plugins], [[], []]);
   const there = await subject.admit(snapshot(listener("l", [wasm(plugin("p", "m1", "v1"))])));
   assert.deepEqual(shown(there.snapshot), ["l: p=v1@m1"]);
+});
+
+test("a plugin that was taken away and comes back has its module", async () => {
+  const { gate: subject } = gate();
+  const one = snapshot(listener("l", [wasm(plugin("p", "m1", "v1"))]));
+  await subject.admit(one);
+  assert.equal((await subject.admit(snapshot(listener("l", [])))).modules.size, 0);
+  assert.deepEqual([...(await subject.admit(one)).modules.keys()], ["m1"]);
+});
+
+test("a module whose bytes were gone is judged when they are back", async () => {
+  const gone = new Set(["m1"]);
+  const { gate: subject, refused } = gate([], gone);
+  const one = snapshot(listener("l", [wasm(plugin("p", "m1", "v1"))]));
+  for (let count = 0; count < 2; count++) assert.equal((await subject.admit(one)).modules.size, 0);
+  assert.deepEqual(refused, ["plugin p (p.wasm, sha256 m1): the module's bytes are gone"]);
+  gone.clear();
+  assert.deepEqual([...(await subject.admit(one)).modules.keys()], ["m1"]);
+  assert.equal(subject.plugins[0].refusal, undefined);
 });

@@ -92,7 +92,7 @@ test("histograms in JSON, in Envoy's key order", () => {
 });
 
 test("counters and gauges in JSON", () => {
-  const empty: StatsView = { scalars: [], histograms: [] };
+  const empty: StatsView = { texts: [], scalars: [], histograms: [] };
   assert.equal(renderJson(empty, "summary"), '{"stats":[]}');
   assert.equal(
     renderJson({ ...empty, scalars: [{ name: "a.b", kind: "counter", value: 2 }] }, "summary"),

@@ -394,3 +394,35 @@ test("a ConfigMap's ..data link is followed", (t) => {
     ["two"],
   );
 });
+
+test("what only a listener that is gone depended on is forgotten at once", (t) => {
+  const folder = temporaryFolder(t);
+  const [lds, rds] = [join(folder, "lds.json"), join(folder, "rds.json")];
+  const listener = listenerJson("in", { rds: { config_source: pathSource(rds), route_config_name: "r" } });
+  writeFileSync(rds, response(types.routes, routesJson("r", "a")));
+  writeFileSync(lds, response(types.listener, listener));
+  const { control } = start(t, { dynamic_resources: { lds_config: pathSource(lds) } });
+  assert.deepEqual(
+    control.subscriptions.map(({ path }) => path),
+    [lds, rds],
+  );
+  writeFileSync(lds, response(types.listener));
+  control.refresh();
+  assert.deepEqual(
+    control.subscriptions.map(({ path }) => path),
+    [lds],
+  );
+});
+
+test("the bytes of a module are wanted while a listener that names it waits", (t) => {
+  const folder = temporaryFolder(t, { "m.wasm": moduleBytes() });
+  const wasm: Json = {
+    name: "auth",
+    typed_config: { "@type": types.wasm, config: { vm_config: { code: { local: { filename: join(folder, "m.wasm") } } } } },
+  };
+  const rds = { route_config_name: "later", config_source: pathSource(join(folder, "rds.json")) };
+  const listener = listenerJson("in", { http_filters: [wasm, { name: "router", typed_config: { "@type": types.router } }], rds });
+  const { control, latest } = start(t, { static_resources: { listeners: [listener] } });
+  assert.equal(latest().listeners.length, 0);
+  assert.equal(control.moduleDigests.size, 1);
+});

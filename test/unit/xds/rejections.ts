@@ -219,7 +219,7 @@ export const rejections: readonly Rejection[] = [
     "Didn't find a registered implementation for 'x' with type URL: ''",
     `${M}.http_filters[0].typed_config`,
   ),
-  one(`${M}.tracing`, { provider: { name: "z" } }, "not implemented: there is no tracer", `${M}.tracing.provider`),
+  one(`${M}.tracing.provider`, { name: "z" }, "not implemented: there is no tracer"),
   one(
     `${M}.original_ip_detection_extensions`,
     [{ name: "x", typed_config: any("envoy.extensions.http.original_ip_detection.xff.v3.XffConfig") }],
@@ -563,6 +563,7 @@ export const rejections: readonly Rejection[] = [
     `${M}.http_filters[0].typed_config.config.vm_config.runtime`,
   ),
   one(`${M}.http_filters`, wasm(remote({})), "modules are not fetched here: http://x/m.wasm", remotePath),
+  one(`${M}.http_filters`, wasm(remote({ sha256: "" })), "value length must be at least 1 characters", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({ sha256: "a" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({ sha256: "nil" })), "sha256 field must be 64 hexadecimal digits", `${remotePath}.sha256`),
   one(`${M}.http_filters`, wasm(remote({}, { uri: "m.wasm" })), "not a URL: m.wasm", `${remotePath}.http_uri.uri`),

@@ -18,7 +18,7 @@ const digest = (letter: string): string => letter.repeat(64);
 
 /** As istiod sends it. */
 function filterConfig(name: string, url: string): Uint8Array {
-  const code = { remote: { http_uri: { uri: url, cluster: "_", timeout: "30s" }, sha256: "nil" } };
+  const code = { remote: { http_uri: { uri: url, cluster: "_", timeout: "30s" } } };
   const config = { name, vm_config: { runtime: "envoy.wasm.runtime.v8", code } };
   const json: Json = { name, typed_config: { "@type": types.wasm, config } };
   return encodeMessage(decodeMessage(typeName, json, "", new Problems()));

@@ -54,6 +54,7 @@ test("status and stats follow the connection", async () => {
   transport.last.respond({ typeUrl: CLUSTER, nonce: "n2" });
   assert.equal(pending.value, 2);
   assert.equal(client.status.identifier, "scripted");
+  assert.equal(stats.textReadout("control_plane.identifier").value, "scripted");
   const before = clock.nowMs();
   transport.last.end("closed", "UNAVAILABLE: gone");
   assert.equal(pending.value, 0);
