@@ -219,7 +219,7 @@ export const rejections: readonly Rejection[] = [
     "Didn't find a registered implementation for 'x' with type URL: ''",
     `${M}.http_filters[0].typed_config`,
   ),
-  one(`${M}.tracing`, { provider: { name: "z" } }, "not implemented: there is no tracer", `${M}.tracing.provider`),
+  one(`${M}.tracing.provider`, { name: "z" }, "not implemented: there is no tracer"),
   one(
     `${M}.original_ip_detection_extensions`,
     [{ name: "x", typed_config: any("envoy.extensions.http.original_ip_detection.xff.v3.XffConfig") }],
