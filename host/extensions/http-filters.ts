@@ -140,35 +140,36 @@ export function directionNumber(listener: Listener): number {
   return listener.trafficDirection === "INBOUND" ? 1 : listener.trafficDirection === "OUTBOUND" ? 2 : 0;
 }
 
-function withDisabled(factory: StreamFilterFactory, disabled: boolean): StreamFilterFactory {
-  if (disabled) factory.disabled = true;
-  return factory;
-}
-
-function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: ExtensionContext): StreamFilterFactory | undefined {
+function make(config: HttpFilterConfig, info: FilterContextInfo, ctx: ExtensionContext): StreamFilterFactory | undefined {
   switch (config.kind) {
     case "router":
       return ROUTER.create(config, info, ctx);
     case "wasm":
-      return withDisabled(WASM.create(config, info, ctx), config.disabled);
+      return WASM.create(config, info, ctx);
     case "grpc_stats":
-      return withDisabled(GRPC_STATS.create(config, info, ctx), config.disabled);
+      return GRPC_STATS.create(config, info, ctx);
     case "grpc_web":
-      return withDisabled(GRPC_WEB.create(config, info, ctx), config.disabled);
+      return GRPC_WEB.create(config, info, ctx);
     case "cors":
-      return withDisabled(CORS.create(config, info, ctx), config.disabled);
+      return CORS.create(config, info, ctx);
     case "fault":
-      return withDisabled(FAULT.create(config, info, ctx), config.disabled);
+      return FAULT.create(config, info, ctx);
     case "istio_alpn":
-      return withDisabled(ISTIO_ALPN.create(config, info, ctx), config.disabled);
+      return ISTIO_ALPN.create(config, info, ctx);
     case "istio_peer_metadata":
-      return withDisabled(ISTIO_PEER_METADATA.create(config, info, ctx), config.disabled);
+      return ISTIO_PEER_METADATA.create(config, info, ctx);
     case "istio_stats":
-      return withDisabled(ISTIO_STATS.create(config, info, ctx), config.disabled);
+      return ISTIO_STATS.create(config, info, ctx);
     case "discovery":
       // Nothing came for it, and it has no default.
-      return withDisabled(new MissingConfigFactory(config.name), config.disabled);
+      return new MissingConfigFactory(config.name);
   }
+}
+
+function create(config: HttpFilterConfig, info: FilterContextInfo, ctx: ExtensionContext): StreamFilterFactory | undefined {
+  const factory = make(config, info, ctx);
+  if (factory !== undefined && config.kind !== "router" && config.disabled) factory.disabled = true;
+  return factory;
 }
 
 /** A listener that changed elsewhere brings equal filters as new objects: their VMs go on. */

@@ -180,7 +180,21 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
       clusterNames: this.#options.clusterNames(),
       next: 0,
     };
+    this.#checkUnchanged(this.#work);
     this.#step(this.#work);
+  }
+
+  /** What stays as it is comes first: a new listener does not take the address of one that is there. */
+  #checkUnchanged({ update, check }: Work<K>): void {
+    if (check === undefined) return;
+    const given = new Map(update.resources.map(({ name, bytes }) => [name, bytes]));
+    const removed = new Set(update.removed);
+    for (const [name, { resource, bytes }] of this.#entries) {
+      const next = given.get(name);
+      const stays = next === undefined ? !update.isWholeState && !removed.has(name) : Buffer.compare(next, bytes) === 0;
+      // It was found good when it came.
+      if (stays) check(resource);
+    }
   }
 
   #step(work: Work<K>): void {
@@ -203,7 +217,6 @@ export class StreamSubscription<K extends ResourceKind> implements ResourceSubsc
     const version = { versionInfo: given.version || work.update.versionInfo, updatedAtMs: this.#options.nowMs() };
     if (before?.isRefused === false && Buffer.compare(before.bytes, given.bytes) === 0) {
       work.accepted.set(name, { ...before, version: { ...before.version, versionInfo: version.versionInfo } });
-      work.check?.(before.resource);
       return;
     }
     const result = this.#decode(given.typeName, given.bytes, work.clusterNames);

@@ -192,6 +192,11 @@ test("bad resources among good ones: the good apply, the bad are named, what was
   plane.set(TYPES.listener, "broken", { name: "broken" });
   plane.push(TYPES.listener);
   await plane.until("the NACK", () => plane.nacks(TYPES.listener).length === 1);
+  plane.remove(TYPES.listener, "broken");
+  plane.set(TYPES.listener, "second", listener("second", mesh.port));
+  plane.push(TYPES.listener);
+  await plane.until("the NACK of a taken address", () => plane.nacks(TYPES.listener).length === 2);
+  assert.match(plane.nacks(TYPES.listener)[1].errorDetail ?? "", /second: address: /);
   assert.equal(await mesh.body("/say"), "one");
 });
 
